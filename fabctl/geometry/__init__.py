@@ -1,0 +1,1 @@
+"""Shapes on paper: curves, regions, meshes and their slices. Knows no machine and no material."""

@@ -1,0 +1,1 @@
+"""What to remove and how deep: one module per operation, none importing another."""

@@ -1,0 +1,1 @@
+"""G-code words: writing, reading, checking and explaining them."""

@@ -1,0 +1,1 @@
+"""A Grbl in software, sharing no code with what it judges."""

@@ -1,0 +1,1 @@
+"""The link to a controller: bytes counted, replies understood, a port kept."""

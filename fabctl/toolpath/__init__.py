@@ -1,0 +1,1 @@
+"""What a tool point does: moves, their order, their time and what they leave of the stock."""
