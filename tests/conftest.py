@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CORPUS = Path(os.environ.get("FABCTL_CORPUS", ROOT.parent / "shared" / "corpus"))
 
 settings.register_profile(
-    "fabctl", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=[HealthCheck.too_slow]
+    "fabctl",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("fabctl")
 

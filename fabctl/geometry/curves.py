@@ -274,3 +274,104 @@ def extents(curves: Curves) -> tuple[float, float, float, float]:
             if len(extreme):
                 low, high = np.minimum(low, extreme.min(axis=0)), np.maximum(high, extreme.max(axis=0))
     return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def split(points: Floats, bulge: Floats, at_mm: Floats, *, closed: bool) -> tuple[Floats, Floats, Ints]:
+    """Insert a vertex at each given distance along one path; its shape does not change.
+
+    Parameters
+    ----------
+    points : (k, 2) float64
+        mm.
+    bulge : (k,) float64
+    at_mm : (j,) float64
+        Distances from the first point along the path, ascending, within 0 and its length, mm.
+    closed : bool
+
+    Returns
+    -------
+    points : (l, 2) float64
+        The path's own vertices and the new ones in order; an open path keeps its last point, a closed one
+        still does not repeat its first.
+    bulge : (l,) float64
+    index : (j,) int64
+        Where each distance stands in ``points``; a closed path's full length stands at l, past the end.
+
+    Examples
+    --------
+    >>> half = split(np.array([[0.0, 0], [10, 0]]), np.zeros(2), np.array([4.0]), closed=False)
+    >>> half[0].tolist(), half[2].tolist()
+    ([[0.0, 0.0], [4.0, 0.0], [10.0, 0.0]], [1])
+    """
+    path = from_paths([(points, bulge, closed)])
+    start, end, swell, _ = segments(path)
+    chord = np.hypot(*(end - start).T)
+    quarter = np.arctan(swell)
+    half = 2 * np.abs(quarter)
+    ratio = np.divide(half, np.sin(half), out=np.ones_like(half), where=half > 1e-9)
+    reach = np.concatenate(([0.0], np.cumsum(chord * ratio)))
+    marks = np.union1d(reach, _snap(np.asarray(at_mm, float), reach))
+    index = np.searchsorted(marks, _snap(np.asarray(at_mm, float), reach))
+    owner = np.clip(np.searchsorted(reach, marks[:-1], side="right") - 1, 0, len(start) - 1)
+    span = np.maximum(reach[owner + 1] - reach[owner], 1e-300)
+    begin, share = (marks[:-1] - reach[owner]) / span, np.diff(marks) / span
+    new = _along(start[owner], end[owner], quarter[owner], begin)
+    new_bulge = np.tan(quarter[owner] * share)
+    if closed:
+        return new, new_bulge, index
+    return np.vstack((new, end[-1:])), np.append(new_bulge, 0.0), index
+
+
+def _snap(at_mm: Floats, reach: Floats) -> Floats:
+    """Move distances within 1e-9 mm of a vertex onto it, so that no segment of no length appears."""
+    nearest = np.clip(np.searchsorted(reach, at_mm), 1, len(reach) - 1)
+    nearest -= (at_mm - reach[nearest - 1]) < (reach[nearest] - at_mm)
+    snapped: Floats = np.where(np.abs(reach[nearest] - at_mm) < 1e-9, reach[nearest], at_mm)
+    return snapped
+
+
+def _along(start: Floats, end: Floats, quarter: Floats, share: Floats) -> Floats:
+    """Return the points at a share (0..1) of segments whose quarter sweep is given in rad."""
+    full, part = 2 * quarter, 2 * quarter * share
+    chord = end - start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(np.abs(full) > 1e-9, np.sin(part) / np.sin(full), share)
+    turn = part - full
+    cos, sin = np.cos(turn) * scale, np.sin(turn) * scale
+    turned: Floats = np.column_stack(
+        (chord[:, 0] * cos - chord[:, 1] * sin, chord[:, 0] * sin + chord[:, 1] * cos)
+    )
+    return start + turned
+
+
+def reverse(curves: Curves) -> Curves:
+    """Run every path the other way; a closed path keeps its first point."""
+    n = len(curves.points)
+    owner = curves.owner()
+    first, last = curves.offsets[owner], curves.offsets[owner + 1] - 1
+    here = np.arange(n)
+    closed = curves.closed[owner]
+    source = np.where(closed, first + np.mod(first - here, last - first + 1), first + last - here)
+    bulge_source = np.where(closed, last - (here - first), np.maximum(last - here + first - 1, first))
+    bulge = np.where(~closed & (here == last), 0.0, -curves.bulge[bulge_source])
+    return Curves(curves.points[source], bulge + 0.0, curves.offsets, curves.closed)
+
+
+def signed_areas(curves: Curves) -> Floats:
+    """Measure the area each path encloses when closed by a line, counter-clockwise positive.
+
+    Returns
+    -------
+    (m,) float64
+        mm², arcs exact.
+    """
+    start, end, bulge, path = segments(
+        Curves(curves.points, curves.bulge, curves.offsets, np.ones(len(curves), bool))
+    )
+    cross = (start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]) / 2
+    sweep = 4 * np.arctan(bulge)
+    chord2 = np.sum((end - start) ** 2, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        radius2 = chord2 / (4 * np.sin(sweep / 2) ** 2)
+        cap = np.where(np.abs(bulge) > 1e-12, radius2 * (sweep - np.sin(sweep)) / 2, 0.0)
+    return np.bincount(path, cross + cap, minlength=len(curves)).astype(np.float64)
