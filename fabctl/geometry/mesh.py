@@ -1,0 +1,484 @@
+"""Meshes: triangles over shared vertices, and what is wrong with them.
+
+A *half-edge* is one side of one triangle: number ``3·t + k`` runs from ``triangles[t, k]`` to
+``triangles[t, (k + 1) % 3]``. In a sound solid each half-edge has exactly one twin that runs the other way
+in the neighbouring triangle; everything here and in `fabctl.geometry.slicing` rests on that pairing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """An immutable triangle mesh.
+
+    Parameters
+    ----------
+    vertices : (v, 3) float64
+        mm.
+    triangles : (t, 3) int64
+        Vertex numbers, counter-clockwise seen from outside.
+    """
+
+    vertices: Floats
+    triangles: Ints
+
+    def __post_init__(self) -> None:
+        for array in (self.vertices, self.triangles):
+            array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.triangles)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The half-edges gathered by edge; worked out once."""
+        return _gather_edges(self)
+
+    @cached_property
+    def twin(self) -> Ints:
+        """The half-edge each half-edge meets, shape (3 t,); −1 where there is none."""
+        return _pair(self)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every half-edge has a twin: every slice is then made of closed contours."""
+        return bool(np.all(self.twin >= 0))
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Half-edges sorted by the edge they lie on.
+
+    Parameters
+    ----------
+    half : (3 t,) int64
+        Half-edges, those of one edge side by side.
+    offsets : (e + 1,) int64
+        Edge i has the half-edges ``half[offsets[i]:offsets[i + 1]]``.
+    forward : (3 t,) bool
+        Whether each of `half` runs from the lower to the higher vertex number.
+    """
+
+    half: Ints
+    offsets: Ints
+    forward: Bools
+
+
+@dataclass(frozen=True)
+class EdgeReport:
+    """What keeps a mesh from being a solid, and where.
+
+    Parameters
+    ----------
+    open_edges : (a, 2) int64
+        Vertices of edges that only one triangle has.
+    nonmanifold : (b, 2) int64
+        Vertices of edges that more than two triangles share.
+    inconsistent : (c, 2) int64
+        Vertices of edges whose two triangles face opposite ways.
+    degenerate : (d,) int64
+        Triangles with a vertex twice.
+    """
+
+    open_edges: Ints
+    nonmanifold: Ints
+    inconsistent: Ints
+    degenerate: Ints
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there is nothing to report."""
+        return not any(map(len, (self.open_edges, self.nonmanifold, self.inconsistent, self.degenerate)))
+
+    def describe(self, mesh: Mesh) -> str:
+        """Say in one line what is wrong, how often, and where the first of each kind is.
+
+        Parameters
+        ----------
+        mesh : Mesh
+            The mesh reported on.
+
+        Returns
+        -------
+        str
+            Empty when there is nothing to report.
+        """
+        parts = []
+        for name, found in (
+            ("open", self.open_edges),
+            ("non-manifold", self.nonmanifold),
+            ("inconsistently oriented", self.inconsistent),
+        ):
+            if len(found):
+                x, y, z = mesh.vertices[found[0]].mean(axis=0)
+                parts.append(f"{len(found)} {name} edges, first near x {x:.3f} y {y:.3f} z {z:.3f} mm")
+        if len(self.degenerate):
+            parts.append(f"{len(self.degenerate)} degenerate triangles, first number {self.degenerate[0]}")
+        return "; ".join(parts)
+
+
+def merge_rows(points: NDArray[np.floating]) -> tuple[Ints, Ints]:
+    """Find equal points, bit for bit but with −0 equal to 0.
+
+    Parameters
+    ----------
+    points : (n, 3) float32 or float64
+        Finite numbers.
+
+    Returns
+    -------
+    first : (v,) int64
+        For each different point its first row, ascending.
+    number : (n,) int64
+        The point in `first` that each row equals.
+
+    Notes
+    -----
+    Rows are hashed to the bits that stay free beside the row number, so that one sort of plain integers
+    finds equal rows together; rows that merely share a hash are told apart afterwards.
+
+    Examples
+    --------
+    >>> merge_rows(np.array([[0, 0, 1], [2, 2, 2], [-0.0, 0, 1]]))
+    (array([0, 1]), array([0, 1, 0]))
+    """
+    n = len(points)
+    if not n:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    exact = np.ascontiguousarray(points) + points.dtype.type(0)
+    words = exact.view(np.uint32 if exact.itemsize == 4 else np.uint64)
+    mixed = np.zeros(n, np.uint64)
+    for column in words.T:
+        mixed = (mixed ^ column) * _GOLDEN
+        mixed ^= mixed >> np.uint64(29)
+    mixed *= _GOLDEN
+    bits = np.uint64(max(n - 1, 1).bit_length())
+    packed = np.sort((mixed >> bits << bits) | np.arange(n, dtype=np.uint64))
+    row = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    starts = np.concatenate(([True], np.diff(packed >> bits) != 0))
+    group = np.cumsum(starts) - 1
+    leader = row[starts][group]
+    collided = np.any(words[row] != words[leader], axis=1)
+    if collided.any():
+        mixed_groups = np.isin(group, group[collided])
+        rows = np.sort(row[mixed_groups])
+        _, at, which = np.unique(words[rows], axis=0, return_index=True, return_inverse=True)
+        row = np.concatenate((row[~mixed_groups], rows))
+        leader = np.concatenate((leader[~mixed_groups], rows[at][which.reshape(-1)]))
+    same = np.empty(n, np.int64)
+    same[row] = leader
+    is_first = same == np.arange(n)
+    return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[same]
+
+
+def from_corners(corners: NDArray[np.floating]) -> Mesh:
+    """Merge the loose triangles of a file into a mesh.
+
+    Parameters
+    ----------
+    corners : (t, 3, 3) float32 or float64
+        Three points of each triangle, mm.
+
+    Returns
+    -------
+    Mesh
+        Points equal bit for bit are one vertex; vertices stand in the order they first appear.
+
+    Examples
+    --------
+    >>> two = from_corners(np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[1, 0, 0], [1, 1, 0], [0, 1, 0.0]]]))
+    >>> len(two.vertices), two.triangles.tolist()
+    (4, [[0, 1, 2], [1, 3, 2]])
+    """
+    points = corners.reshape(-1, 3)
+    first, number = merge_rows(points)
+    return Mesh(points[first].astype(np.float64) + 0.0, number.reshape(-1, 3))
+
+
+def volume_mm3(mesh: Mesh) -> float:
+    """Measure the volume inside a closed mesh; negative when it is inside out.
+
+    Returns
+    -------
+    float
+        mm³.
+    """
+    if not len(mesh.triangles):
+        return 0.0
+    origin = mesh.vertices.mean(axis=0)
+    a, b, c = (mesh.vertices[mesh.triangles[:, k]] - origin for k in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c))) / 6
+
+
+def extents(mesh: Mesh) -> tuple[Floats, Floats]:
+    """Measure the box around the triangles.
+
+    Returns
+    -------
+    low, high : (3,) float64
+        mm; nan when there is nothing.
+    """
+    if not len(mesh.triangles):
+        return np.full(3, np.nan), np.full(3, np.nan)
+    used = mesh.vertices[mesh.triangles.reshape(-1)]
+    return used.min(axis=0), used.max(axis=0)
+
+
+def transform(mesh: Mesh, matrix: ArrayLike) -> Mesh:
+    """Move, turn, mirror or scale a mesh.
+
+    Parameters
+    ----------
+    matrix : (3, 4) float
+        Affine map.
+
+    Returns
+    -------
+    Mesh
+        A mirror keeps the outside outside.
+    """
+    m = np.asarray(matrix, float)
+    moved = Mesh(mesh.vertices @ m[:, :3].T + m[:, 3], mesh.triangles)
+    return flip(moved) if np.linalg.det(m[:, :3]) < 0 else moved
+
+
+def flip(mesh: Mesh) -> Mesh:
+    """Turn a mesh inside out."""
+    return Mesh(mesh.vertices, np.ascontiguousarray(mesh.triangles[:, [0, 2, 1]]))
+
+
+def inspect(mesh: Mesh) -> EdgeReport:
+    """Look for what keeps a mesh from being a solid.
+
+    Returns
+    -------
+    EdgeReport
+        Open, non-manifold and inconsistent edges, degenerate triangles; a degenerate triangle's own edges
+        are not counted.
+    """
+    degenerate = _degenerate(mesh)
+    if degenerate.any():
+        rest = inspect(Mesh(mesh.vertices, mesh.triangles[~degenerate]))
+        return EdgeReport(rest.open_edges, rest.nonmanifold, rest.inconsistent, np.flatnonzero(degenerate))
+    edges = mesh.edges
+    uses = np.diff(edges.offsets)
+    origin = mesh.triangles.reshape(-1)
+    dest = mesh.triangles[:, [1, 2, 0]].reshape(-1)
+    at = edges.offsets[:-1]
+    ends = np.sort(np.column_stack((origin[edges.half[at]], dest[edges.half[at]])), axis=1)
+    pair = np.flatnonzero(uses == 2)
+    clash = pair[edges.forward[at[pair]] == edges.forward[at[pair] + 1]]
+    return EdgeReport(ends[uses == 1], ends[uses > 2], ends[clash], np.zeros(0, np.int64))
+
+
+def clean(mesh: Mesh) -> tuple[Mesh, int, int]:
+    """Leave out triangles that enclose nothing.
+
+    Parameters
+    ----------
+    mesh : Mesh
+
+    Returns
+    -------
+    mesh : Mesh
+        The same object when there was nothing to do.
+    degenerate : int
+        Triangles left out because a vertex stands twice in them.
+    repeated : int
+        Triangles left out because the same one is there already, or because it lies back to back with
+        another one (a wall of no thickness, as where two solids touch: neither of the two is kept).
+    """
+    slim = _degenerate(mesh)
+    kept = mesh.triangles[~slim]
+    if not len(kept):
+        return Mesh(mesh.vertices, kept), int(slim.sum()), 0
+    least = np.argmin(kept, axis=1)[:, None]
+    turned = np.take_along_axis(kept, (least + np.arange(3)) % 3, axis=1)
+    away = turned[:, 1] > turned[:, 2]
+    _, group = merge_rows(np.sort(turned, axis=1).astype(np.float64))
+    first = np.full(group.max() + 1, -1)
+    ahead, back = (np.bincount(group, side, len(first)) for side in (~away, away))
+    stay = np.zeros(len(kept), bool)
+    for side, wanted in ((~away, (ahead > 0) & (back == 0)), (away, (back > 0) & (ahead == 0))):
+        rows = np.flatnonzero(side)[::-1]
+        first[group[rows]] = rows
+        stay[first[wanted]] = True
+    repeated = len(kept) - int(stay.sum())
+    if not repeated and not slim.any():
+        return mesh, 0, 0
+    return Mesh(mesh.vertices, kept[stay]), int(slim.sum()), repeated
+
+
+def bodies(mesh: Mesh) -> Ints:
+    """Number the connected bodies of a mesh.
+
+    Returns
+    -------
+    (t,) int64
+        The body of each triangle; triangles that share an edge are one body.
+    """
+    edges = mesh.edges
+    owner = np.repeat(np.arange(len(edges.offsets) - 1), np.diff(edges.offsets))
+    same = np.flatnonzero(owner[1:] == owner[:-1])
+    a, b = edges.half[same] // 3, edges.half[same + 1] // 3
+    root, _ = _unite(len(mesh.triangles), a, b, np.zeros(len(a), bool))
+    return np.unique(root, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def orient(mesh: Mesh) -> tuple[Mesh, int]:
+    """Turn triangles so that neighbours face the same way.
+
+    Parameters
+    ----------
+    mesh : Mesh
+
+    Returns
+    -------
+    mesh : Mesh
+        In each body the side that most triangles already faced wins; the same object when nothing turned.
+    turned : int
+        Triangles turned.
+
+    Notes
+    -----
+    Only edges of exactly two triangles carry orientation; a surface without two sides (a Möbius band)
+    keeps a seam, which `inspect` then still shows.
+    """
+    edges = mesh.edges
+    at = edges.offsets[:-1][np.diff(edges.offsets) == 2]
+    a, b = edges.half[at] // 3, edges.half[at + 1] // 3
+    clash = edges.forward[at] == edges.forward[at + 1]
+    if not clash.any():
+        return mesh, 0
+    root, odd = _unite(len(mesh.triangles), a, b, clash)
+    odd_count, size = np.bincount(root, odd, len(root)), np.bincount(root, minlength=len(root))
+    odd = odd ^ (odd_count * 2 > size)[root]
+    triangles = np.where(odd[:, None], mesh.triangles[:, [0, 2, 1]], mesh.triangles)
+    return Mesh(mesh.vertices, triangles), int(odd.sum())
+
+
+def _degenerate(mesh: Mesh) -> Bools:
+    """Mark triangles with a vertex twice, shape (t,)."""
+    a, b, c = mesh.triangles.T
+    return np.asarray((a == b) | (b == c) | (c == a))
+
+
+def _gather_edges(mesh: Mesh) -> Edges:
+    """Sort half-edges by edge; within one edge by number."""
+    origin = mesh.triangles.reshape(-1).astype(np.uint64)
+    dest = mesh.triangles[:, [1, 2, 0]].reshape(-1).astype(np.uint64)
+    n = len(origin)
+    key = np.minimum(origin, dest) * np.uint64(len(mesh.vertices)) + np.maximum(origin, dest)
+    bits = max(n - 1, 1).bit_length()
+    if (len(mesh.vertices) ** 2).bit_length() + bits <= 64:
+        # Key and number fit one word: sorting plain words is several times faster than an argsort.
+        packed = np.sort(key << np.uint64(bits) | np.arange(n, dtype=np.uint64))
+        half = (packed & np.uint64((1 << bits) - 1)).astype(np.int64)
+        key = packed >> np.uint64(bits)
+    else:
+        half = np.argsort(key, kind="stable")
+        key = key[half]
+    starts = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if n else np.zeros(0, np.int64)
+    forward = origin[half] < dest[half]
+    return Edges(half, np.concatenate((starts, [n])).astype(np.int64), forward)
+
+
+def _pair(mesh: Mesh) -> Ints:
+    """Find the twin of each half-edge, shape (3 t,), −1 for none."""
+    edges = mesh.edges
+    twin = np.full(3 * len(mesh.triangles), -1)
+    uses = np.diff(edges.offsets)
+    at = edges.offsets[:-1][uses == 2]
+    at = at[edges.forward[at] != edges.forward[at + 1]]
+    a, b = edges.half[at], edges.half[at + 1]
+    twin[a], twin[b] = b, a
+    if np.any(uses > 2):
+        a, b = _pair_crowded(mesh, np.flatnonzero(uses > 2))
+        twin[a], twin[b] = b, a
+    return twin
+
+
+def _pair_crowded(mesh: Mesh, crowded: Ints) -> tuple[Ints, Ints]:
+    """Pair half-edges around edges of more than two triangles so that each pair encloses material.
+
+    Around the edge, material begins behind a half-edge that runs backward and ends at one that runs
+    forward. Walking round counter-clockwise the two pair like brackets; of walls on the same spot the
+    opening one counts first, so that solids that touch face to face become one.
+    """
+    edges = mesh.edges
+    uses = np.diff(edges.offsets)[crowded]
+    group = np.repeat(np.arange(len(crowded)), uses)
+    position = np.arange(len(group)) - np.repeat(np.cumsum(uses) - uses, uses)
+    at = edges.offsets[crowded][group] + position
+    half, forward = edges.half[at], edges.forward[at]
+    corner = mesh.triangles.reshape(-1)
+    origin, dest = corner[half], corner[half - half % 3 + (half + 1) % 3]
+    third = corner[half - half % 3 + (half + 2) % 3]
+    low = mesh.vertices[np.minimum(origin, dest)]
+    axis = mesh.vertices[np.maximum(origin, dest)] - low
+    axis /= np.linalg.norm(axis, axis=1)[:, None]
+    helper = np.eye(3)[np.argmin(np.abs(axis), axis=1)]
+    e1 = np.cross(axis, helper)
+    e2 = np.cross(axis, e1)
+    arm = mesh.vertices[third] - low
+    angle = np.arctan2(np.einsum("ij,ij->i", arm, e2), np.einsum("ij,ij->i", arm, e1))
+    angle = np.round(np.mod(angle, 2 * np.pi), 9)
+    angle[angle >= 6.283185307] = 0.0
+    order = np.lexsort((forward, angle, group))
+    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    while len(order):
+        opens, ends = ~forward[order], group[order]
+        following = np.arange(1, len(order) + 1)
+        starts = np.flatnonzero(np.concatenate(([True], ends[1:] != ends[:-1])))
+        following[np.concatenate((starts[1:], [len(order)])) - 1] = starts
+        match = np.flatnonzero(opens & ~opens[following])
+        if not len(match):
+            break
+        left.append(half[order[match]])
+        right.append(half[order[following[match]]])
+        keep = np.ones(len(order), bool)
+        keep[match] = keep[following[match]] = False
+        order = order[keep]
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _unite(n: int, a: Ints, b: Ints, odd: Bools) -> tuple[Ints, Bools]:
+    """Join n things by links a–b; a link says whether the two are of opposite kind.
+
+    Returns the root of each thing and whether it is of the root's opposite kind. Roots are hooked to
+    smaller roots and paths halved until nothing changes, about log n rounds over whole arrays.
+    """
+    root = np.arange(n)
+    parity = np.zeros(n, bool)
+    while True:
+        ra, rb = root[a], root[b]
+        apart = np.flatnonzero(ra != rb)
+        if not len(apart):
+            return root, parity
+        a, b, odd = a[apart], b[apart], odd[apart]
+        ra, rb = ra[apart], rb[apart]
+        high, low = np.maximum(ra, rb), np.minimum(ra, rb)
+        hook = np.full(n, -1)
+        hook[high[::-1]] = np.arange(len(high))[::-1]
+        chosen = hook[hook >= 0]
+        parity[high[chosen]] = (parity[a] ^ parity[b] ^ odd)[chosen]
+        root[high[chosen]] = low[chosen]
+        while True:
+            above = root[root]
+            if np.array_equal(above, root):
+                break
+            parity ^= parity[root] & (root != above)
+            root = above
