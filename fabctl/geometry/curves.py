@@ -176,11 +176,26 @@ def lengths(curves: Curves) -> Floats:
         mm.
     """
     start, end, bulge, path = segments(curves)
-    chord = np.hypot(*(end - start).T)
-    angle = 4 * np.arctan(np.abs(bulge))
-    half = angle / 2
+    return np.bincount(path, segment_lengths(start, end, bulge), minlength=len(curves)).astype(np.float64)
+
+
+def segment_lengths(start: Floats, end: Floats, bulge: Floats) -> Floats:
+    """Measure lines and arcs.
+
+    Parameters
+    ----------
+    start, end : (k, 2) float64
+        mm.
+    bulge : (k,) float64
+
+    Returns
+    -------
+    (k,) float64
+        mm.
+    """
+    half = 2 * np.arctan(np.abs(bulge))
     ratio = np.divide(half, np.sin(half), out=np.ones_like(half), where=half > 1e-9)
-    return np.bincount(path, chord * ratio, minlength=len(curves)).astype(np.float64)
+    return np.hypot(*(end - start).T) * ratio
 
 
 def arc_centres(start: Floats, end: Floats, bulge: Floats) -> Floats:
@@ -305,11 +320,8 @@ def split(points: Floats, bulge: Floats, at_mm: Floats, *, closed: bool) -> tupl
     """
     path = from_paths([(points, bulge, closed)])
     start, end, swell, _ = segments(path)
-    chord = np.hypot(*(end - start).T)
     quarter = np.arctan(swell)
-    half = 2 * np.abs(quarter)
-    ratio = np.divide(half, np.sin(half), out=np.ones_like(half), where=half > 1e-9)
-    reach = np.concatenate(([0.0], np.cumsum(chord * ratio)))
+    reach = np.concatenate(([0.0], np.cumsum(segment_lengths(start, end, swell))))
     marks = np.union1d(reach, _snap(np.asarray(at_mm, float), reach))
     index = np.searchsorted(marks, _snap(np.asarray(at_mm, float), reach))
     owner = np.clip(np.searchsorted(reach, marks[:-1], side="right") - 1, 0, len(start) - 1)
