@@ -1,0 +1,399 @@
+"""The connection to a Grbl without any input or output: bytes in, events out; lines in, bytes out.
+
+It knows no port, no clock and no file. What it keeps is which bytes are in the controller's receive ring,
+what the controller last said it was doing, and three counters that are never mixed: lines sent, lines
+acknowledged (parsed, not cut) and lines executed (from the machine's position; the sender marks them).
+
+Two kinds of mistake, two branches: what *we* must not send raises LocalProtocolError and no byte leaves;
+what *the controller* must not say becomes a `Fault` among the events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum, StrEnum
+
+from fabctl.errors import FabctlError
+from fabctl.stream.replies import Alarm, Banner, Error, Ok, Reply, State, Status, Unknown, parse_reply
+
+REPLY_LIMIT_BYTES = 256
+"""No reply of Grbl is longer; more bytes without a newline are noise."""
+
+_SENDABLE = re.compile(rb"[\x20-\x7e]*")
+_REALTIME_IN_LINE = re.compile(rb"[?!~]")
+_ALONE = re.compile(r"\$(?!J=)|G0*10(?![0-9.])|G0*(?:28|30)\.1")
+
+
+class LocalProtocolError(FabctlError):
+    """We were about to send what must not be sent: a bug in fabctl; no byte left."""
+
+
+class Realtime(IntEnum):
+    """Bytes the controller takes out of the stream and obeys at once, wherever they stand."""
+
+    STATUS = 0x3F
+    HOLD = 0x21
+    START = 0x7E
+    RESET = 0x18
+    DOOR = 0x84
+    JOG_CANCEL = 0x85
+    FEED_100 = 0x90
+    FEED_UP_10 = 0x91
+    FEED_DOWN_10 = 0x92
+    FEED_UP_1 = 0x93
+    FEED_DOWN_1 = 0x94
+    RAPID_100 = 0x95
+    RAPID_50 = 0x96
+    RAPID_25 = 0x97
+    SPEED_100 = 0x99
+    SPEED_UP_10 = 0x9A
+    SPEED_DOWN_10 = 0x9B
+    SPEED_UP_1 = 0x9C
+    SPEED_DOWN_1 = 0x9D
+    SPINDLE_STOP = 0x9E
+
+
+class Lines(Enum):
+    """Which lines a state takes."""
+
+    ANY = "any line"
+    PROGRAM = "G-code, no $ commands"
+    JOGS = "$J= only"
+    SYSTEM = "$ commands only"
+    NONE = "no line"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may be sent in a state, and what the next report may say without a reset between.
+
+    Parameters
+    ----------
+    lines : Lines
+        Which lines are taken.
+    realtime : frozenset of Realtime
+        Which bytes have a meaning beyond those that always have one.
+    reaches : frozenset of State
+        States a later report may name. Reports are samples: a short state may be skipped.
+    """
+
+    lines: Lines
+    realtime: frozenset[Realtime]
+    reaches: frozenset[State]
+
+
+ALWAYS: frozenset[Realtime] = frozenset({Realtime.STATUS, Realtime.HOLD, Realtime.RESET, Realtime.DOOR})
+"""Bytes that are safe in every state; in some they do nothing."""
+
+_OVERRIDES = frozenset(code for code in Realtime if 0x90 <= code <= 0x9D)
+_RESUME = frozenset({Realtime.START})
+_STOP_TOOL = frozenset({Realtime.SPINDLE_STOP})
+_HOLDS = frozenset({State.HOLD_DONE, State.HOLD_BRAKING})
+_DOORS = frozenset({State.DOOR_CLOSED, State.DOOR_OPEN, State.DOOR_BRAKING, State.DOOR_RESUMING})
+_WORKING = frozenset({State.IDLE, State.RUN, State.JOG}) | _HOLDS | _DOORS
+_ENDS = frozenset({State.ALARM, State.SLEEP})
+
+# The rule: what may be sent hangs on the state the controller last reported and on nothing else, and a
+# state is left only as this table says. Alarm ends by $X, $H or a reset, Check by a reset ($C makes one),
+# Sleep by a reset, Hold and Door by a cycle start, Hold only after braking is done. A reset, asked or not,
+# forgets the state: until the next report only real-time bytes may be sent.
+RULES: dict[State, Rule] = {
+    State.IDLE: Rule(Lines.ANY, _OVERRIDES | _RESUME, _WORKING | _ENDS | {State.CHECK, State.HOME}),
+    State.RUN: Rule(Lines.PROGRAM, _OVERRIDES, _WORKING | _ENDS),
+    State.HOLD_DONE: Rule(Lines.NONE, _OVERRIDES | _RESUME | _STOP_TOOL, _WORKING | _ENDS),
+    State.HOLD_BRAKING: Rule(Lines.NONE, _OVERRIDES, _WORKING | _ENDS),
+    State.JOG: Rule(Lines.JOGS, frozenset({Realtime.JOG_CANCEL}), _WORKING | _ENDS),
+    State.ALARM: Rule(Lines.SYSTEM, frozenset(), _ENDS | {State.IDLE, State.HOME} | _DOORS),
+    State.DOOR_CLOSED: Rule(Lines.NONE, _RESUME, _WORKING | _ENDS),
+    State.DOOR_OPEN: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
+    State.DOOR_BRAKING: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
+    State.DOOR_RESUMING: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
+    State.CHECK: Rule(Lines.ANY, frozenset(), frozenset({State.CHECK, State.ALARM})),
+    State.HOME: Rule(Lines.NONE, frozenset(), _DOORS | {State.HOME, State.IDLE, State.ALARM}),
+    State.SLEEP: Rule(Lines.NONE, frozenset(), frozenset({State.SLEEP})),
+}
+
+
+class FaultKind(StrEnum):
+    """What a controller on a sound link never does."""
+
+    UNKNOWN_REPLY = "a reply outside Grbl's grammar"
+    STRAY_ANSWER = "an answer to a line that was never sent"
+    STATE_JUMP = "a state that cannot follow the one before"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The peer's fault, or the wire's."""
+
+    kind: FaultKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A line got its answer: the answer, the number of the line, and its text."""
+
+    reply: Ok | Error
+    number: int
+    line: bytes
+
+
+Event = Reply | Fault | Answered
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    line: bytes
+    number: int
+    alone: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.line) + 1
+
+
+class Connection:
+    r"""One controller's side of the story, from bytes alone.
+
+    Parameters
+    ----------
+    window_bytes : int
+        How many bytes may be in the receive ring at once, newlines included.
+
+    Examples
+    --------
+    >>> link = Connection()
+    >>> link.receive(b"Grbl 1.1h ['$' for help]\r\n<Idle|MPos:0.000,0.000,0.000|FS:0,0>\r\n")[0].asked
+    True
+    >>> link.send_line(b"G1X1F100", number=1)
+    b'G1X1F100\n'
+    >>> link.receive(b"ok\r\n"), link.acknowledged, link.executed
+    ([Answered(reply=Ok(), number=1, line=b'G1X1F100')], 1, 0)
+    """
+
+    def __init__(self, window_bytes: int = 127) -> None:
+        self.window_bytes = window_bytes
+        self.state: State | None = None
+        self.sent = 0
+        self.acknowledged = 0
+        self.executed = 0
+        self.in_flight_bytes = 0
+        self.awaits_banner = True
+        self._in_flight: deque[_Sent] = deque()
+        self._partial = bytearray()
+
+    @property
+    def unanswered(self) -> int:
+        """How many lines have no answer yet."""
+        return len(self._in_flight)
+
+    @property
+    def oldest_line(self) -> bytes:
+        """The line whose answer comes next; empty when none is due."""
+        return self._in_flight[0].line if self._in_flight else b""
+
+    def fits(self, line: bytes) -> bool:
+        """Tell whether a line may be sent now as far as room in the ring goes.
+
+        A line that writes EEPROM goes alone: the controller is deaf while it writes.
+        """
+        if not self._in_flight:
+            return True
+        if self._in_flight[-1].alone or needs_alone(line):
+            return False
+        return self.in_flight_bytes + len(line) + 1 <= self.window_bytes
+
+    def send_line(self, line: bytes, number: int = 0) -> bytes:
+        """Take a line into account and return the bytes to write.
+
+        Parameters
+        ----------
+        line : bytes
+            Without a line ending; printable ASCII without real-time characters.
+        number : int
+            Its number in the program; 0 for a command of our own, which moves no counter.
+
+        Returns
+        -------
+        bytes
+            The line with its newline.
+
+        Raises
+        ------
+        LocalProtocolError
+            When it must not be sent now, or ever.
+        """
+        self._check_line(line)
+        if self.awaits_banner or self.state is None:
+            raise LocalProtocolError(f"{line!r} before the controller has said what it is doing")
+        if not _takes(RULES[self.state].lines, line):
+            raise LocalProtocolError(
+                f"{line!r} in state {self.state}, which takes {RULES[self.state].lines.value}"
+            )
+        if not self.fits(line):
+            raise LocalProtocolError(f"{line!r} does not fit: {self.in_flight_bytes} bytes in flight")
+        entry = _Sent(line, number, needs_alone(line))
+        self._in_flight.append(entry)
+        self.in_flight_bytes += entry.size
+        if number:
+            self.sent = number
+        if self.state is State.CHECK and line == b"$C":
+            # leaving check mode, Grbl resets itself
+            self.awaits_banner = True
+            self.state = None
+        return line + b"\n"
+
+    def send_realtime(self, code: Realtime) -> bytes:
+        """Take a real-time byte into account and return it.
+
+        Raises
+        ------
+        LocalProtocolError
+            When the byte has no meaning in this state, such as a cycle start while still braking.
+        """
+        allowed = RULES[self.state].realtime if self.state is not None else frozenset()
+        if code not in ALWAYS and code not in allowed:
+            raise LocalProtocolError(f"{code.name} in state {self.state or 'unknown'}")
+        if code is Realtime.RESET:
+            self.awaits_banner = True
+            self.state = None
+        return bytes((code,))
+
+    def mark_executed(self, number: int) -> None:
+        """Note that the machine's position proves line `number` of the program wholly executed.
+
+        Raises
+        ------
+        LocalProtocolError
+            When it goes back, or beyond what was sent.
+        """
+        if not self.executed <= number <= self.sent:
+            raise LocalProtocolError(f"executed {number} outside {self.executed} … {self.sent}")
+        self.executed = number
+
+    def begin_program(self) -> None:
+        """Set the three counters to nothing sent.
+
+        Raises
+        ------
+        LocalProtocolError
+            When a line still waits for its answer.
+        """
+        if self._in_flight:
+            raise LocalProtocolError(f"a program begins with {self.unanswered} lines unanswered")
+        self.sent = self.acknowledged = self.executed = 0
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes from the controller, in whatever pieces they come.
+
+        Returns
+        -------
+        list of Event
+            In the controller's order; what is no whole line yet waits for its rest.
+        """
+        self._partial += data
+        if b"\n" not in data:
+            return self._overlong()
+        *lines, rest = self._partial.split(b"\n")
+        self._partial = rest
+        events: list[Event] = []
+        for line in lines:
+            raw = bytes(line.removesuffix(b"\r"))
+            if raw:
+                self._take(parse_reply(raw), events)
+        return events + self._overlong()
+
+    def _overlong(self) -> list[Event]:
+        if len(self._partial) <= REPLY_LIMIT_BYTES:
+            return []
+        raw = bytes(self._partial)
+        self._partial.clear()
+        events: list[Event] = []
+        self._take(Unknown(raw), events)
+        return events
+
+    def _take(self, reply: Reply, events: list[Event]) -> None:
+        match reply:
+            case Ok() | Error():
+                self._answer(reply, events)
+            case Status():
+                self._report(reply, events)
+            case Banner():
+                events.append(replace(reply, asked=self.awaits_banner))
+                self._restart()
+            case Alarm():
+                events.append(reply)
+                self.state = None if self.awaits_banner else State.ALARM
+            case Unknown():
+                events.append(Fault(FaultKind.UNKNOWN_REPLY, repr(reply.raw[:80])[1:]))
+            case _:
+                events.append(reply)
+
+    def _answer(self, reply: Ok | Error, events: list[Event]) -> None:
+        if self._in_flight:
+            entry = self._in_flight.popleft()
+            self.in_flight_bytes -= entry.size
+            if entry.number:
+                self.acknowledged = entry.number
+            events.append(Answered(reply, entry.number, entry.line))
+        elif self.awaits_banner:
+            # a blank EEPROM says error:7 before its banner; a reset may overtake an answer
+            events.append(reply)
+        else:
+            name = "ok" if isinstance(reply, Ok) else f"error:{reply.code}"
+            events.append(Fault(FaultKind.STRAY_ANSWER, name))
+
+    def _report(self, status: Status, events: list[Event]) -> None:
+        before = self.state
+        if self.awaits_banner:
+            # written before our reset arrived, or by a board that did not restart on opening
+            events.append(status)
+            return
+        if before is not None and status.state is not before and status.state not in RULES[before].reaches:
+            events.append(Fault(FaultKind.STATE_JUMP, f"{before} → {status.state}"))
+        self.state = status.state
+        events.append(status)
+
+    def _restart(self) -> None:
+        self.awaits_banner = False
+        self.state = None
+        self._in_flight.clear()
+        self.in_flight_bytes = 0
+
+    def _check_line(self, line: bytes) -> None:
+        if not _SENDABLE.fullmatch(line) or _REALTIME_IN_LINE.search(line):
+            raise LocalProtocolError(f"{line!r} holds a byte the controller would obey or drop")
+        if len(line) + 1 > self.window_bytes:
+            raise LocalProtocolError(f"{line!r} is longer than the window of {self.window_bytes} bytes")
+
+
+def needs_alone(line: bytes) -> bool:
+    """Tell whether the controller may write its EEPROM for a line, and be deaf meanwhile.
+
+    Examples
+    --------
+    >>> needs_alone(b"G10L20P1X0"), needs_alone(b"$100=80"), needs_alone(b"G1X10")
+    (True, True, False)
+    """
+    if b"$" not in line and b"G" not in line and b"g" not in line:
+        return False
+    return _ALONE.search(line.decode("ascii").upper().replace(" ", "")) is not None
+
+
+def _takes(lines: Lines, line: bytes) -> bool:
+    system = line.lstrip().startswith(b"$")
+    jog = system and line.replace(b" ", b"").upper().startswith(b"$J=")
+    match lines:
+        case Lines.ANY:
+            return True
+        case Lines.PROGRAM:
+            return not system
+        case Lines.JOGS:
+            return jog
+        case Lines.SYSTEM:
+            return system and not jog
+        case Lines.NONE:
+            return False
