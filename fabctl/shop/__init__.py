@@ -1,1 +1,1 @@
-"""Facts about the workshop: machines, firmware, tools, materials, stock, recipes. Read from TOML; no numpy."""
+"""Facts about the workshop: machine, firmware, tool, material, stock, recipe. From TOML; no numpy."""
