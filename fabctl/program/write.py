@@ -1,0 +1,330 @@
+"""Toolpath to Program: the only way bytes of G-code come into being here.
+
+Every line is at most 70 bytes of 0x20 to 0x7E without ``?``, ``!``, ``~`` and ``$``, and holds no comment:
+a controller acts on real-time bytes wherever they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabctl.errors import ProgramError
+from fabctl.program.emit import BLOCK_ROWS, Dialect, Modal, emit
+from fabctl.program.model import STATE, Program, Section
+from fabctl.toolpath.moves import DWELL, FEED, MOVE, RAPID, Moves, Toolpath, starts
+
+if TYPE_CHECKING:
+    from fabctl.shop.machine import Machine
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+HEADS: dict[str, Literal["spindle", "beam", "switch", "none"]] = {
+    "spindle": "spindle",
+    "laser": "beam",
+    "plasma": "switch",
+    "pen": "none",
+    "knife": "none",
+}
+"""How each kind of head is driven."""
+
+
+def dialect_of(machine: Machine) -> Dialect:
+    """Gather what the writer must know of a machine."""
+    head = machine.head
+    words = machine.firmware.words
+    return Dialect(
+        head=HEADS[head.kind],
+        on_word=head.on_word or "M3",
+        full_scale=float(head.full_scale),
+        spin_up_s=head.spin_up_s,
+        clearance_mm=machine.clearance_mm,
+        uses_z=head.kind not in ("laser", "plasma"),
+        end_word="M2" if "M2" in words else "M30",
+    )
+
+
+class _Scribe:
+    """Lines written so far and what the controller remembers of them."""
+
+    def __init__(self, dialect: Dialect, start: Floats, decimals: int) -> None:
+        self.dialect = dialect
+        self.decimals = decimals
+        grid = np.rint(start * 10**decimals).astype(np.int64)
+        self.modal = Modal(start, grid, np.array([False, False, not dialect.uses_z]))
+        self.head_on = False
+        self.lines = 0
+        self.text: list[bytes] = []
+        self.words: dict[str, int] = {}
+        self.parts: list[tuple[Moves, Ints, Ints, Moves]] = []  # moves, lines, origin, state
+
+    def take(self) -> bytes:
+        """Hand over the text written since the last call and forget the moves."""
+        text = b"".join(self.text)
+        self.text.clear()
+        self.parts.clear()
+        return text
+
+    def raw(self, *words: str) -> None:
+        """Write one line of words."""
+        self.lines += 1
+        self.text.append("".join(words).encode("ascii") + b"\n")
+        for word in words:
+            self.words.setdefault(word if word[0] in "GM" else word[0], self.lines)
+
+    def moves(self, moves: Moves, origin: Ints) -> None:
+        """Write moves, a block at a time."""
+        for begin in range(0, len(moves), BLOCK_ROWS):
+            part = slice(begin, begin + BLOCK_ROWS)
+            out = emit(moves[part], self.modal, self.dialect, self.decimals)
+            self.modal = out.modal
+            self.text.append(out.text)
+            for word, row in out.first.items():
+                self.words.setdefault(word, self.lines + 1 + row)
+            state = np.zeros(len(out.moves), STATE)
+            if self.head_on:
+                state["spindle"] = int(self.dialect.on_word[1:])
+                state["speed"] = out.speed
+            lines = self.lines + 1 + np.arange(len(out.moves))
+            if not self.head_on or self.dialect.head == "switch":
+                out.moves["power"] = float(self.head_on)
+            self.parts.append((out.moves, lines, origin[part][out.index], state))
+            self.lines += len(out.moves)
+
+    def inserted(
+        self, motion: int, xyz: Sequence[float] | Floats, *, time_s: float = 0.0, feed: float = 0.0
+    ) -> None:
+        """Write a move of our own, at the power in force."""
+        move = np.zeros(1, MOVE)
+        move["motion"], move["xyz"], move["feed"] = motion, xyz, feed
+        move["ij"][0, 0] = time_s
+        speed = max(self.modal.speed, 0) / 10**self.dialect.speed_decimals
+        move["power"] = speed / self.dialect.full_scale if motion != RAPID else 0.0
+        self.moves(move, np.full(1, -1))
+
+    @property
+    def here(self) -> Floats:
+        """Where the tool point is, mm."""
+        return np.asarray(self.modal.grid / 10**self.decimals, float)
+
+    def retract(self) -> None:
+        """Rise to the clearance height, told even where it seems unchanged."""
+        if self.dialect.uses_z:
+            known = self.modal.known
+            # a retract from an unknown place must not command X and Y
+            self.modal = replace(self.modal, known=np.array([True, True, False]))
+            self.inserted(RAPID, [*self.here[:2], self.dialect.clearance_mm])
+            self.modal = replace(self.modal, known=known | [False, False, True])
+
+    def preamble(self) -> None:
+        """Set every mode a section relies on: between two sections a person may have changed them."""
+        z_known = not self.dialect.uses_z
+        self.modal = Modal(self.modal.at, self.modal.grid, np.array([False, False, z_known]))
+        self.raw("G21", "G90", "G17", "G94", "G54")
+        self.retract()
+
+    def head(self, first_power: float) -> None:
+        """Turn the head on and wait until it is up to speed."""
+        dialect = self.dialect
+        if dialect.head in ("none", "switch"):
+            return
+        power = 0.0 if dialect.head == "beam" else first_power
+        speed = round(power * dialect.full_scale * 10**dialect.speed_decimals)
+        text = f"{speed / 10**dialect.speed_decimals:.{dialect.speed_decimals}f}"
+        self.raw(dialect.on_word, "S" + (text.rstrip("0").rstrip(".") if "." in text else text))
+        self.modal = replace(self.modal, speed=speed)
+        self.head_on = True
+        if dialect.spin_up_s > 0:
+            self.inserted(DWELL, self.here, time_s=dialect.spin_up_s)
+
+    def off(self) -> None:
+        """Rise, then turn the head off."""
+        self.retract()
+        self.raw("M5")
+        self.head_on = False
+
+
+def _approach(scribe: _Scribe, moves: Moves, start: Floats) -> None:
+    """Go across at the clearance height before down: where the machine stands is not known."""
+    travel = np.flatnonzero(moves["motion"] != DWELL)
+    if not len(travel):
+        return
+    first = moves[travel[0]]
+    here_z_mm = scribe.here[2]
+    if first["motion"] == RAPID:
+        if scribe.dialect.uses_z and first["xyz"][2] < here_z_mm:
+            scribe.inserted(RAPID, [*first["xyz"][:2], here_z_mm])
+        return
+    scribe.inserted(RAPID, [*start[:2], here_z_mm])
+    if scribe.dialect.uses_z and start[2] != here_z_mm:
+        scribe.inserted(FEED, start, feed=float(first["feed"]))
+
+
+def _cutting(moves: Moves) -> NDArray[np.bool_]:
+    """Say which moves feed, shape (n,)."""
+    return ~np.isin(moves["motion"], (RAPID, DWELL))
+
+
+def _first_power(moves: Moves) -> float:
+    """Return the power of the first cutting move, 0 when there is none."""
+    cutting = np.flatnonzero(_cutting(moves))
+    return float(moves["power"][cutting[0]]) if len(cutting) else 0.0
+
+
+def _body(scribe: _Scribe, moves: Moves, origin: Ints) -> None:
+    """Write moves; a switched head is turned on and off between them."""
+    if scribe.dialect.head != "switch" or not len(moves):
+        scribe.moves(moves, origin)
+        return
+    on = (moves["power"] > 0) & (moves["motion"] != RAPID)
+    edges = np.flatnonzero(np.diff(on)) + 1
+    # one turn of the loop for each piercing, which costs the machine a second
+    for begin, end in zip([0, *edges.tolist()], [*edges.tolist(), len(moves)], strict=True):
+        if on[begin] != scribe.head_on:
+            scribe.raw(scribe.dialect.on_word if on[begin] else "M5")
+            scribe.head_on = bool(on[begin])
+        scribe.moves(moves[begin:end], origin[begin:end])
+
+
+def _tools(toolpath: Toolpath) -> tuple[list[str], Ints]:
+    """Return the tool of each section and where each section begins in the moves."""
+    n = len(toolpath.moves)
+    if not len(toolpath.operation) or not len(toolpath.tool):
+        return [toolpath.tool[0] if len(toolpath.tool) else ""], np.zeros(1, np.int64)
+    names = sorted(set(toolpath.tool))
+    number = np.array([names.index(name) for name in toolpath.tool])[toolpath.operation[:n]]
+    begins = np.flatnonzero(np.diff(number, prepend=-1)) if n else np.zeros(1, np.int64)
+    return [names[number[i]] if n else "" for i in begins], begins
+
+
+def write(
+    toolpath: Toolpath, machine: Machine | Dialect, *, decimals: int = 3, title: str = "program"
+) -> Program:
+    """Write a toolpath as G-code for a machine.
+
+    Parameters
+    ----------
+    toolpath : Toolpath
+        Moves in order; where their tool changes the program stops with M5 and M0 and a new section begins.
+    machine : Machine or Dialect
+    decimals : int
+        Of coordinates in mm, 0 to 4.
+    title : str
+        What the program is called in messages; it never reaches the wire.
+
+    Returns
+    -------
+    Program
+        Its moves are those of the text: rounded, with the retracts and dwells the writer put in
+        (``origin`` −1), without moves shorter than the last decimal.
+
+    Raises
+    ------
+    ProgramError
+        When there is nothing to write or a move holds what no line can say.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> moves = np.zeros(2, MOVE)
+    >>> moves["motion"], moves["xyz"] = [RAPID, FEED], [[0, 0, 5], [10.5, -0.25, 5]]
+    >>> moves["feed"], moves["power"] = [0, 600], [0, 0.5]
+    >>> program = write(Toolpath(moves), Dialect("spindle", spin_up_s=2))
+    >>> program.text.decode().split()
+    ['G21G90G17G94G54', 'G0Z5', 'M3S500', 'G4P2', 'X0Y0', 'G1X10.5Y-.25F600', 'G0Z5', 'M5', 'M2']
+    >>> program.line.tolist(), program.origin.tolist()
+    ([2, 4, 5, 6, 7], [-1, -1, 0, 1, -1])
+    """
+    dialect = machine if isinstance(machine, Dialect) else dialect_of(machine)
+    moves, start = toolpath.moves, np.asarray(toolpath.start, float)
+    if not len(moves):
+        raise ProgramError("there is no move to write", file=title, remedy="choose at least one operation")
+    if not dialect.uses_z and np.any(moves["xyz"][:, 2] != start[2]):
+        dialect = replace(dialect, uses_z=True)
+    scribe = _Scribe(dialect, start, decimals)
+    tools, begins = _tools(toolpath)
+    sections: list[Section] = []
+    parts: list[tuple[Moves, Ints, Ints, Moves]] = scribe.parts
+    for i, (tool, begin) in enumerate(zip(tools, begins.tolist(), strict=True)):
+        end = int(begins[i + 1]) if i + 1 < len(begins) else len(moves)
+        first_line = scribe.lines + 1
+        part = moves[begin:end]
+        scribe.preamble()
+        scribe.head(_first_power(part))
+        _approach(scribe, part, starts(moves, start)[begin] if begin else start)
+        _body(scribe, part, np.arange(begin, end))
+        scribe.off()
+        scribe.raw("M0" if i + 1 < len(tools) else dialect.end_word)
+        sections.append(Section(tool, first_line, scribe.lines))
+    return Program(
+        source=title,
+        text=b"".join(scribe.text),
+        moves=np.concatenate([part[0] for part in parts]),
+        line=np.concatenate([part[1] for part in parts]),
+        start=start,
+        words=scribe.words,
+        state=np.concatenate([part[3] for part in parts]),
+        sections=tuple(sections),
+        origin=np.concatenate([part[2] for part in parts]),
+        full_scale=dialect.full_scale,
+    )
+
+
+def write_blocks(
+    blocks: Iterable[Moves], machine: Machine | Dialect, *, start: Floats | None = None, decimals: int = 3
+) -> Iterator[bytes]:
+    """Write moves that never stand in memory whole, such as a raster's.
+
+    Parameters
+    ----------
+    blocks : iterable of (n,) MOVE
+        One after the other one toolpath of one tool.
+    machine : Machine or Dialect
+    start : (3,) float64, optional
+        Where the tool point is before the first move, mm; the origin by default.
+    decimals : int
+        Of coordinates in mm, 0 to 4.
+
+    Yields
+    ------
+    bytes
+        Whole lines; joined they are the text `write` gives, but that Z of a beam appears only
+        where it changes.
+
+    Raises
+    ------
+    ProgramError
+        When a move holds what no line can say.
+    """
+    dialect = machine if isinstance(machine, Dialect) else dialect_of(machine)
+    origin = np.zeros(3) if start is None else np.asarray(start, float)
+    scribe = _Scribe(dialect, origin, decimals)
+    scribe.preamble()
+    waiting: list[Moves] = []  # the head's first speed and the approach want the first cut
+    begun = False
+    for block in blocks:
+        if begun:
+            _body(scribe, block, np.full(len(block), -1))
+        else:
+            waiting.append(block)
+            begun = bool(_cutting(block).any())
+            if begun:
+                _begin(scribe, np.concatenate(waiting), origin)
+        yield scribe.take()
+    if not begun and waiting:
+        _begin(scribe, np.concatenate(waiting), origin)
+    scribe.off()
+    scribe.raw(dialect.end_word)
+    yield scribe.take()
+
+
+def _begin(scribe: _Scribe, moves: Moves, start: Floats) -> None:
+    """Turn the head on, go to where the moves begin and write them."""
+    scribe.head(_first_power(moves))
+    _approach(scribe, moves, start)
+    _body(scribe, moves, np.full(len(moves), -1))
