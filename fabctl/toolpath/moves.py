@@ -21,7 +21,9 @@ MOVE = np.dtype(
 )
 
 Moves = NDArray[np.void]
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,345 @@
+"""Grbl's motion planner as whole-array operations: blocks, junctions, look-ahead, trapezoids.
+
+Source: Grbl 1.1h, ``planner.c``, ``motion_control.c`` (behaviour, pinned by the golden times in the tests).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabctl.errors import InputError
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, RAPID, Bools, Floats, Ints, Moves, starts, sweeps
+
+STRAIGHT = 0.999999
+"""Cosine beyond which Grbl takes two blocks for one straight line, or for a reversal."""
+
+TINY_MM = 1e-9
+"""Below this, far under any step, nothing moves."""
+
+
+@dataclass(frozen=True)
+class ControllerCost:
+    """What a line costs an 8-bit controller, in s; it starves the planner above some 200 lines/s.
+
+    Parameters
+    ----------
+    block_s : float
+        Parsing and planning a block, its text apart; an arc's chord costs it too.
+    char_s, word_s, digit_s : float
+        For each character received, word parsed and digit converted.
+    replan_s : float
+        For each block in the look-ahead whose speeds are computed anew.
+    segment_s : float
+        For each stretch of at most `segment_span_s` the step timer is prepared for.
+    step_s : float
+        For each step of the leading axis.
+    segment_span_s : float
+        Longest prepared stretch.
+    link_bytes_s : float
+        Bytes a second the serial link carries.
+
+    Notes
+    -----
+    Defaults: Grbl 1.1h on an ATmega328P at 16 MHz, 115,200 baud, measured instruction by instruction.
+    """
+
+    block_s: float = 1.1e-3
+    char_s: float = 6e-6
+    word_s: float = 59e-6
+    digit_s: float = 22e-6
+    replan_s: float = 29e-6
+    segment_s: float = 0.75e-3
+    step_s: float = 14e-6
+    segment_span_s: float = 0.01
+    link_bytes_s: float = 11520.0
+
+
+@dataclass(frozen=True)
+class Kinematics:
+    """How a machine moves: what its controller's settings say, in SI-like units of this project.
+
+    Parameters
+    ----------
+    steps_per_mm : (3,) float
+        ``$100``–``$102``; 0 means the axes are not rounded to steps.
+    max_rate_mm_min : (3,) float
+        ``$110``–``$112``.
+    acceleration_mm_s2 : (3,) float
+        ``$120``–``$122``.
+    junction_deviation_mm : float
+        ``$11``.
+    arc_tolerance_mm : float
+        ``$12``: largest distance of an arc's chord from the arc.
+    look_ahead_blocks : int
+        Blocks the planner sees at a time, the one being made included.
+    laser_mode : bool
+        ``$32``: power changes ride along with the motion; without it each one stops the machine.
+    step_idle_ms : float
+        ``$1``: what the controller waits after each stop; 255 keeps the motors on and waits not at all.
+    dwell_step_s : float
+        A dwell is rounded up to whole steps of this.
+    sync_s : float
+        Time lost at a stop besides braking, idling and starting.
+    cost : ControllerCost, optional
+        Given, the controller's own slowness counts.
+
+    Examples
+    --------
+    >>> belt = Kinematics((40, 40, 200), (8000, 8000, 1500), (400, 400, 150), junction_deviation_mm=0.02)
+    >>> belt.idle_s
+    0.0
+    """
+
+    steps_per_mm: tuple[float, float, float]
+    max_rate_mm_min: tuple[float, float, float]
+    acceleration_mm_s2: tuple[float, float, float]
+    junction_deviation_mm: float = 0.01
+    arc_tolerance_mm: float = 0.002
+    look_ahead_blocks: int = 14
+    laser_mode: bool = False
+    step_idle_ms: float = 255
+    dwell_step_s: float = 0.05
+    sync_s: float = 0.003
+    cost: ControllerCost | None = None
+
+    def __post_init__(self) -> None:
+        positive = (
+            *self.max_rate_mm_min,
+            *self.acceleration_mm_s2,
+            self.arc_tolerance_mm,
+            self.look_ahead_blocks,
+            self.dwell_step_s,
+        )
+        held = (*self.steps_per_mm, self.junction_deviation_mm, self.step_idle_ms, self.sync_s)
+        if not (np.all(np.isfinite((*positive, *held))) and min(positive) > 0 and min(held) >= 0):
+            raise InputError(
+                f"rates, accelerations and tolerances must be positive and finite, not {self}",
+                remedy="correct the machine profile",
+            )
+
+    @property
+    def idle_s(self) -> float:
+        """What each stop waits for the motors, s."""
+        return 0.0 if self.step_idle_ms >= 255 else self.step_idle_ms / 1000
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Straight stretches as the controller plans them, and the speeds it gives them.
+
+    Parameters
+    ----------
+    move : (b,) int64
+        The move each block belongs to.
+    length_mm : (b,) float64
+    steps : (b,) float64
+        Of the leading axis.
+    acceleration_mm_s2 : (b,) float64
+    entry_mm_s, peak_mm_s, exit_mm_s : (b,) float64
+    rest : (b,) bool
+        Whether the machine stands still before the block because the planner ran empty.
+    """
+
+    move: Ints
+    length_mm: Floats
+    steps: Floats
+    acceleration_mm_s2: Floats
+    entry_mm_s: Floats
+    peak_mm_s: Floats
+    exit_mm_s: Floats
+    rest: Bools
+
+    def seconds(self) -> Floats:
+        """Return the time of each block, (b,) s: a trapezoid of speed, or a triangle where it is short."""
+        v0, top, v1, a = self.entry_mm_s, self.peak_mm_s, self.exit_mm_s, self.acceleration_mm_s2
+        ramps = (2 * top * top - v0 * v0 - v1 * v1) / (2 * a)
+        return (2 * top - v0 - v1) / a + np.maximum(self.length_mm - ramps, 0.0) / top
+
+
+def chords(moves: Moves, start: NDArray[np.float64], arc_tolerance_mm: float) -> tuple[Floats, Ints]:
+    """Cut arcs and helices into the chords the controller cuts them into; lines stay.
+
+    Parameters
+    ----------
+    moves : (n,) MOVE
+    start : (3,) float64
+        mm.
+    arc_tolerance_mm : float
+        ``$12``.
+
+    Returns
+    -------
+    points : (3, b) float64
+        Where each piece ends, mm.
+    move : (b,) int64
+        The move of each piece; every move has at least one.
+    """
+    ends = np.ascontiguousarray(moves["xyz"].T)
+    arc = np.flatnonzero((moves["motion"] == ARC_CW) | (moves["motion"] == ARC_CCW))
+    if not len(arc):
+        return ends, np.arange(len(moves))
+    turn = sweeps(moves, start)[arc]
+    begin = starts(moves, start)[arc]
+    arm = -moves["ij"][arc]
+    radius = np.hypot(arm[:, 0], arm[:, 1])
+    sagitta = np.sqrt(np.maximum(arc_tolerance_mm * (2 * radius - arc_tolerance_mm), 1e-12))
+    pieces = np.ones(len(moves), np.int64)
+    pieces[arc] = np.maximum(np.floor(0.5 * np.abs(turn) * radius / sagitta), 1).astype(np.int64)
+    move = np.repeat(np.arange(len(moves)), pieces)
+    points = ends[:, move]
+    first = np.cumsum(pieces) - pieces
+    rows = np.repeat(np.arange(len(arc)), pieces[arc])
+    inner = np.repeat(first[arc], pieces[arc])
+    inner += np.arange(len(inner)) - np.repeat(np.cumsum(pieces[arc]) - pieces[arc], pieces[arc])
+    part = (inner - first[arc][rows] + 1) / pieces[arc][rows]
+    open_end = part < 1
+    inner, rows, part = inner[open_end], rows[open_end], part[open_end]
+    cos, sin = np.cos(turn[rows] * part), np.sin(turn[rows] * part)
+    centre = begin[rows, :2] - arm[rows]
+    points[0, inner] = centre[:, 0] + arm[rows, 0] * cos - arm[rows, 1] * sin
+    points[1, inner] = centre[:, 1] + arm[rows, 0] * sin + arm[rows, 1] * cos
+    points[2, inner] = begin[rows, 2] + (ends[2, arc][rows] - begin[rows, 2]) * part
+    return points, move
+
+
+def plan(
+    moves: Moves,
+    start: NDArray[np.float64],
+    kinematics: Kinematics,
+    rest: Bools,
+    *,
+    feed_override: float = 1.0,
+    rapid_override: float = 1.0,
+) -> Blocks:
+    """Give every block its speeds as Grbl's planner does.
+
+    Parameters
+    ----------
+    moves : (n,) MOVE
+    start : (3,) float64
+        mm.
+    kinematics : Kinematics
+    rest : (n,) bool
+        Moves before (DWELL: during) which the planner runs empty.
+    feed_override, rapid_override : float
+        1 is as programmed.
+
+    Returns
+    -------
+    Blocks
+        Without those that round to no step at all.
+
+    Notes
+    -----
+    With q = 2·a·L, S its running sum and M the largest entry speed squared, the backward pass over a window
+    of K blocks is ``min(min(M + S over i…i+K−1), S[i+K]) − S[i]``, the forward pass a running minimum of
+    ``E − S``; both are exact, not approximations.
+    """
+    points, move = chords(moves, start, kinematics.arc_tolerance_mm)
+    delta, steps = _step_rounded(points, start, kinematics.steps_per_mm)
+    length = np.sqrt(np.einsum("ij,ij->j", delta, delta))
+    kept = np.flatnonzero((length > TINY_MM) & (moves["motion"] != DWELL)[move])
+    if len(kept) < len(move):
+        delta, steps, move, length = delta[:, kept], steps[kept], move[kept], length[kept]
+    unit = delta / length
+    acceleration = _by_axis(kinematics.acceleration_mm_s2, unit)
+    nominal = _by_axis(tuple(r / 60 for r in kinematics.max_rate_mm_min), unit)
+    rapid = (moves["motion"] == RAPID)[move]
+    feed = moves["feed"][move] * (feed_override / 60)
+    nominal = np.maximum(np.where(rapid, nominal * rapid_override, np.minimum(nominal, feed)), 1 / 60)
+    stood = np.cumsum(rest)[move]
+    standing = np.ones(len(move), bool)
+    standing[1:] = stood[1:] != stood[:-1]
+    highest = np.zeros(len(move))
+    highest[1:] = np.minimum(_junctions(unit, kinematics), np.minimum(nominal[1:], nominal[:-1]) ** 2)
+    highest[standing] = 0.0
+    entry2 = look_ahead(highest, 2 * acceleration * length, kinematics.look_ahead_blocks)
+    exit2 = np.append(entry2[1:], 0.0)[: len(entry2)]
+    peak2 = np.minimum(nominal**2, (entry2 + exit2) / 2 + acceleration * length)
+    return Blocks(
+        move, length, steps, acceleration, np.sqrt(entry2), np.sqrt(peak2), np.sqrt(exit2), standing
+    )
+
+
+def look_ahead(highest: Floats, gain: Floats, window: int) -> Floats:
+    """Find the entry speeds squared a planner with a limited look-ahead reaches.
+
+    Parameters
+    ----------
+    highest : (b,) float64
+        Largest entry speed squared of each block.
+    gain : (b,) float64
+        2·a·L of each block: what its speed squared can change by.
+    window : int
+        Blocks seen at a time; the last of them must be able to stop.
+
+    Returns
+    -------
+    (b,) float64
+        Entry speeds squared.
+
+    Examples
+    --------
+    >>> look_ahead(np.array([0.0, 9.0, 9.0, 9.0]), np.full(4, 2.0), 2)
+    array([0., 2., 4., 2.])
+    """
+    count = len(highest)
+    if not count:
+        return np.zeros(0)
+    ahead = np.concatenate(([0.0], np.cumsum(gain)))
+    lowest = np.full(count + window, np.inf)
+    lowest[:count] = highest + ahead[:-1]
+    span = 1
+    while span < window:
+        shift = min(span, window - span)
+        np.minimum(lowest[:-shift], lowest[shift:], out=lowest[:-shift])
+        span += shift
+    stop = ahead[np.minimum(np.arange(count) + window, count)]
+    entry = np.minimum(lowest[:count], stop) - ahead[:-1]
+    reached = np.minimum.accumulate(entry - ahead[:-1]) + ahead[:-1]
+    return np.asarray(np.maximum(reached, 0.0), np.float64)
+
+
+def _step_rounded(
+    points: Floats, start: NDArray[np.float64], steps_per_mm: tuple[float, float, float]
+) -> tuple[Floats, Floats]:
+    """Return each piece's vector in mm after rounding to whole steps, (3, b), and its leading steps, (b,)."""
+    delta = np.empty_like(points)
+    steps = np.zeros(points.shape[1])
+    for axis, scale in enumerate(steps_per_mm):
+        path = np.concatenate(([start[axis]], points[axis]))
+        if scale:
+            counted = np.diff(np.floor(path * scale + 0.5))
+            np.maximum(steps, np.abs(counted), out=steps)
+            delta[axis] = counted / scale
+        else:
+            delta[axis] = np.diff(path)
+    return delta, steps
+
+
+def _by_axis(limits: tuple[float, ...], unit: Floats) -> Floats:
+    """Return the largest value along each unit vector that no axis' limit forbids."""
+    share = np.abs(unit[0]) / limits[0]
+    for axis in (1, 2):
+        np.maximum(share, np.abs(unit[axis]) / limits[axis], out=share)
+    return 1.0 / np.asarray(share, np.float64)
+
+
+def _junctions(unit: Floats, kinematics: Kinematics) -> Floats:
+    """Return the largest speed squared at each corner between two blocks, (b − 1,)."""
+    if unit.shape[1] < 2:
+        return np.zeros(0)
+    before, after = unit[:, :-1], unit[:, 1:]
+    cos = -np.einsum("ij,ij->j", before, after)
+    half = np.sqrt(np.clip(0.5 * (1 - cos), 0.0, 1.0))
+    corner = after - before
+    with np.errstate(divide="ignore", invalid="ignore"):
+        corner /= np.sqrt(np.einsum("ij,ij->j", corner, corner))
+        bent = _by_axis(kinematics.acceleration_mm_s2, corner)
+        square = bent * kinematics.junction_deviation_mm * half / (1 - half)
+    square[cos < -STRAIGHT] = np.inf
+    square[cos > STRAIGHT] = 0.0
+    return np.asarray(square, np.float64)

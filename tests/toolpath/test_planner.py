@@ -1,0 +1,108 @@
+"""The planner's array operations against a literal, slow one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabctl.errors import InputError
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, MOVE, RAPID
+from fabctl.toolpath.planner import Kinematics, chords, look_ahead, plan
+
+LASER = Kinematics((80, 80, 400), (10000, 10000, 1000), (1200, 1200, 100), laser_mode=True)
+
+
+def rows(*moves):
+    return np.array(list(moves), MOVE)
+
+
+def literal_planner(highest, gain, window):
+    """Grbl's ring: plan when a block comes in, let the oldest go when it is full; entry speeds squared."""
+    ring, reached = [], []
+
+    def replan():
+        for k in range(len(ring) - 1, 0, -1):
+            after = ring[k + 1]["entry"] if k + 1 < len(ring) else 0.0
+            ring[k]["entry"] = min(ring[k]["highest"], after + ring[k]["gain"])
+        for k in range(len(ring) - 1):
+            if ring[k]["entry"] < ring[k + 1]["entry"]:
+                ring[k + 1]["entry"] = min(ring[k + 1]["entry"], ring[k]["entry"] + ring[k]["gain"])
+
+    for top, change in zip(highest, gain, strict=True):
+        ring.append({"highest": top, "gain": change, "entry": 0.0})
+        replan()
+        if len(ring) > window:
+            reached.append(ring.pop(0)["entry"])
+    return np.array(reached + [block["entry"] for block in ring])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 1.0, 30.0, 1e4]), st.floats(0.1, 200.0)), min_size=1, max_size=80
+    ),
+    st.integers(1, 16),
+)
+def test_windows_equal_the_ring_buffer(blocks, window):
+    highest = np.array([0.0] + [b[0] for b in blocks[1:]])
+    gain = np.array([b[1] for b in blocks])
+    expected = literal_planner(highest, gain, window)
+    assert np.allclose(look_ahead(highest, gain, window), expected, atol=1e-9)
+
+
+@given(st.lists(st.tuples(st.floats(-40, 40), st.floats(-40, 40), st.floats(-5, 5)), min_size=2, max_size=40))
+def test_no_block_breaks_a_limit(points):
+    """Speeds join without a jump, no axis is faster or harder accelerated than its settings."""
+    moves = rows(*((FEED, p, (0, 0), 6000, 0) for p in points))
+    blocks = plan(moves, np.zeros(3), LASER, np.zeros(len(moves), bool))
+    if not len(blocks.move):
+        return
+    assert blocks.entry_mm_s[0] == 0
+    assert blocks.exit_mm_s[-1] == 0
+    assert np.array_equal(blocks.exit_mm_s[:-1], blocks.entry_mm_s[1:])
+    change = np.abs(blocks.exit_mm_s**2 - blocks.entry_mm_s**2)
+    assert np.all(change <= 2 * blocks.acceleration_mm_s2 * blocks.length_mm * (1 + 1e-9) + 1e-6)
+    assert np.all(blocks.peak_mm_s <= 100 + 1e-9)
+    assert np.all(blocks.peak_mm_s >= np.maximum(blocks.entry_mm_s, blocks.exit_mm_s) - 1e-6)
+
+
+def test_a_reversal_stops_and_a_straight_joint_does_not():
+    moves = rows(*((FEED, (x, 0, 0), (0, 0), 3000, 0) for x in (20, 40, 20)))
+    blocks = plan(moves, np.zeros(3), LASER, np.zeros(3, bool))
+    assert blocks.exit_mm_s.round(6).tolist() == [50.0, 0.0, 0.0]
+
+
+def test_a_square_corner_takes_the_junction_speed():
+    moves = rows((FEED, (50, 0, 0), (0, 0), 6000, 0), (FEED, (50, 50, 0), (0, 0), 6000, 0))
+    blocks = plan(moves, np.zeros(3), LASER, np.zeros(2, bool))
+    half = np.sqrt(0.5)
+    expected = np.sqrt(1200 * np.sqrt(2) * 0.01 * half / (1 - half))
+    assert blocks.exit_mm_s[0] == pytest.approx(expected)
+
+
+def test_the_slowest_axis_governs_a_slanted_rapid():
+    moves = rows((RAPID, (60, 0, 60), (0, 0), 0, 0))
+    blocks = plan(moves, np.zeros(3), LASER, np.zeros(1, bool))
+    assert blocks.peak_mm_s[0] * 60 == pytest.approx(1000 * np.sqrt(2))
+    assert blocks.acceleration_mm_s2[0] == pytest.approx(100 * np.sqrt(2))
+
+
+def test_moves_below_a_step_make_no_block():
+    moves = rows((FEED, (0.001, 0, 0), (0, 0), 1000, 0), (DWELL, (0.001, 0, 0), (1, 0), 0, 0))
+    assert len(plan(moves, np.zeros(3), LASER, np.zeros(2, bool)).move) == 0
+
+
+@pytest.mark.parametrize(("motion", "sign"), [(ARC_CCW, 1), (ARC_CW, -1)])
+def test_chords_lie_on_the_arc_and_a_helix_rises_evenly(motion, sign):
+    moves = rows((motion, (0, 0, 3), (-5, 0), 1000, 0))
+    points, move = chords(moves, np.zeros(3), 0.002)
+    assert np.allclose(np.hypot(points[0] + 5, points[1]), 5)
+    assert np.allclose(np.diff(points[2]), 3 / len(move))
+    assert np.sign(points[1, 0]) == sign
+    assert points[:, -1].tolist() == [0, 0, 3]
+    assert len(move) == int(np.pi * 5 / np.sqrt(0.002 * (10 - 0.002)))
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_settings_are_named(wrong):
+    with pytest.raises(InputError, match="must be positive"):
+        Kinematics((80, 80, 80), (1000, 1000, wrong), (100, 100, 100))
