@@ -398,22 +398,33 @@ def check(data: Mapping[str, Any], table: Table, *, file: str) -> dict[str, Any]
     return values
 
 
-def refuse(problems: Sequence[Problem], *, file: str) -> None:
+_REMEDY = "correct the file; docs/profiles.md has every key with its unit, range and meaning"
+
+
+def refuse(problems: Sequence[Problem], *, file: str, remedy: str = _REMEDY) -> None:
     """Raise one error that lists all problems, or return when there are none.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        What was found.
+    file : str
+        The file as the person named it.
+    remedy : str
+        What to do about it.
 
     Raises
     ------
     ProfileError
         When there is at least one problem.
     """
-    remedy = "correct the file; docs/profiles.md has every key with its unit, range and meaning"
     if len(problems) == 1:
         only = problems[0]
         accepted = f" (accepted: {only.accepted})" if only.accepted else ""
         raise ProfileError(f"{only.problem}{accepted}", file=file, place=only.place, remedy=remedy)
     if problems:
         lines = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(problems, 1))
-        raise ProfileError(f"{len(problems)} problems:{lines}\n", file=file, remedy=remedy)
+        raise ProfileError(f"{len(problems)} problems:{lines}", file=file, remedy=remedy)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
