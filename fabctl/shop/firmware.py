@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from fabctl.shop.library import load, names
+from fabctl.shop.library import load, locate, names
 from fabctl.shop.schema import Key, Rule, Table
 
 _WORD = re.compile(r"[GM](?:0|[1-9]\d{0,2})(?:\.\d)?")
@@ -244,11 +246,14 @@ def load_firmware(name_or_path: str | os.PathLike[str]) -> Firmware:
     >>> load_firmware("grbl-1.1").window_bytes
     127
     """
-    values, _ = load("firmware", name_or_path, FIRMWARE)
-    return _firmware(values)
+    path = locate("firmware", name_or_path)
+    return _firmware(path, path.stat().st_mtime_ns)
 
 
-def _firmware(values: dict[str, Any]) -> Firmware:
+@lru_cache(maxsize=16)
+def _firmware(path: Path, _changed_ns: int) -> Firmware:
+    # Every machine names a firmware and most name the same one; a list of machines reads it once.
+    values, _ = load("firmware", path, FIRMWARE)
     fields = dict(values)
     for key in ("words", "letters", "eeprom_words", "sync_words"):
         fields[key] = frozenset(values[key])

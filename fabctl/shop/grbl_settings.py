@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabctl.errors import ProfileError
+from fabctl.shop.library import MAX_BYTES
 from fabctl.shop.machine import Machine
-from fabctl.shop.schema import MAX_BYTES, Problem, refuse, shown
+from fabctl.shop.schema import Problem, refuse, shown
 from fabctl.units import MM_PER_INCH
 
 MEANING: dict[int, str] = {

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fabctl.errors import ProfileError
-from fabctl.shop.library import locate, names
+from fabctl.shop.library import locate, names, read_toml
 from fabctl.shop.recipe import MOST_PASSES, Overrides
-from fabctl.shop.schema import ABSENT, Key, Rule, Table, check, read_toml
+from fabctl.shop.schema import ABSENT, Key, Rule, Table, check
 from fabctl.units import LENGTH_MM
 
 OPERATION_KINDS = ("profile", "pocket", "drill", "engrave", "score", "ignore")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +12,7 @@ from typing import Any, Literal
 from platformdirs import user_config_dir
 
 from fabctl.errors import ProfileError
-from fabctl.shop.schema import Problem, Table, check, is_name, read_toml, refuse
+from fabctl.shop.schema import Problem, Table, check, is_name, refuse
 
 Shelf = Literal["machines", "firmware", "materials", "tools", "jobs"]
 
@@ -29,6 +31,11 @@ _LISTED_BY: dict[Shelf, str] = {
     "tools": "fabctl tools",
     "jobs": "fabctl jobs",
 }
+
+
+MAX_BYTES = 1_000_000
+"""No honest profile comes near it; a device or a log given by mistake is refused before it is parsed."""
+
 
 
 def shipped_folder(shelf: Shelf) -> Path:
@@ -108,6 +115,64 @@ def locate(shelf: Shelf, name_or_path: str | os.PathLike[str]) -> Path:
     nearest = f"the nearest are {', '.join(near)}; " if near else ""
     raise ProfileError(
         f"no {what} is called {text!r}", remedy=f"{nearest}`{_LISTED_BY[shelf]}` lists all of them"
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, with or without a byte order mark (Windows editors write one).
+
+    Returns
+    -------
+    dict
+        As tomllib gives it, unchecked.
+
+    Raises
+    ------
+    ProfileError
+        When there is no such file, it cannot be read, is no UTF-8 or no TOML (with line and column).
+    """
+    file = str(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(
+            f"cannot be read: {error.strerror or error}",
+            file=file,
+            remedy="check the path and its permissions",
+        ) from error
+    if len(raw) > MAX_BYTES:
+        raise ProfileError(f"larger than {MAX_BYTES} bytes", file=file, remedy="is this the file you meant?")
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ProfileError(
+            f"byte 0x{raw[error.start]:02X} is not UTF-8 text",
+            file=file,
+            place=f"line {line}",
+            remedy="save it as UTF-8",
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise _syntax_error(str(error), file) from error
+
+
+def _syntax_error(message: str, file: str) -> ProfileError:
+    match = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    where = f"line {match.group(1)}, column {match.group(2)}" if match else ""
+    if "end of document" in message:
+        where = "end of the file"
+    text = re.sub(r"\s*\(at [^)]*\)$", "", message).splitlines()[0] if message else "nested too deeply"
+    return ProfileError(
+        f"not TOML: {text}",
+        file=file,
+        place=where,
+        remedy='texts stand in "quotes", tables in [brackets]; see docs/profiles.md for whole examples',
     )
 
 

@@ -125,7 +125,7 @@ class Milling:
             return load_mm * diameter_mm / thin
         for thick, next_mm in rows[1:]:
             if diameter_mm <= thick:
-                return load_mm + (next_mm - load_mm) * (diameter_mm - thin) / (thick - thin)
+                return round(load_mm + (next_mm - load_mm) * (diameter_mm - thin) / (thick - thin), 6)
             thin, load_mm = thick, next_mm
         return load_mm
 
