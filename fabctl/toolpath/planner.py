@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import InputError
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, RAPID, Bools, Floats, Ints, Moves, starts, sweeps
+from fabctl.toolpath.flatten import cut_arcs
+from fabctl.toolpath.moves import ARC_CW, DWELL, RAPID, Bools, Floats, Ints, Moves, sweeps
 
 STRAIGHT = 0.999999
 """Cosine beyond which Grbl takes two blocks for one straight line, or for a reversal."""
@@ -177,32 +178,12 @@ def chords(moves: Moves, start: NDArray[np.float64], arc_tolerance_mm: float) ->
     move : (b,) int64
         The move of each piece; every move has at least one.
     """
-    ends = np.ascontiguousarray(moves["xyz"].T)
-    arc = np.flatnonzero((moves["motion"] == ARC_CW) | (moves["motion"] == ARC_CCW))
-    if not len(arc):
-        return ends, np.arange(len(moves))
-    turn = sweeps(moves, start)[arc]
-    begin = starts(moves, start)[arc]
-    arm = -moves["ij"][arc]
-    radius = np.hypot(arm[:, 0], arm[:, 1])
+    if not np.any(moves["motion"] >= ARC_CW):
+        return np.ascontiguousarray(moves["xyz"].T), np.arange(len(moves))
+    radius = np.hypot(moves["ij"][:, 0], moves["ij"][:, 1])
     sagitta = np.sqrt(np.maximum(arc_tolerance_mm * (2 * radius - arc_tolerance_mm), 1e-12))
-    pieces = np.ones(len(moves), np.int64)
-    pieces[arc] = np.maximum(np.floor(0.5 * np.abs(turn) * radius / sagitta), 1).astype(np.int64)
-    move = np.repeat(np.arange(len(moves)), pieces)
-    points = ends[:, move]
-    first = np.cumsum(pieces) - pieces
-    rows = np.repeat(np.arange(len(arc)), pieces[arc])
-    inner = np.repeat(first[arc], pieces[arc])
-    inner += np.arange(len(inner)) - np.repeat(np.cumsum(pieces[arc]) - pieces[arc], pieces[arc])
-    part = (inner - first[arc][rows] + 1) / pieces[arc][rows]
-    open_end = part < 1
-    inner, rows, part = inner[open_end], rows[open_end], part[open_end]
-    cos, sin = np.cos(turn[rows] * part), np.sin(turn[rows] * part)
-    centre = begin[rows, :2] - arm[rows]
-    points[0, inner] = centre[:, 0] + arm[rows, 0] * cos - arm[rows, 1] * sin
-    points[1, inner] = centre[:, 1] + arm[rows, 0] * sin + arm[rows, 1] * cos
-    points[2, inner] = begin[rows, 2] + (ends[2, arc][rows] - begin[rows, 2]) * part
-    return points, move
+    pieces = np.floor(0.5 * np.abs(sweeps(moves, start)) * radius / sagitta)
+    return cut_arcs(moves, start, np.maximum(pieces, 1).astype(np.int64))
 
 
 def plan(
