@@ -12,7 +12,7 @@ Hashes = NDArray[np.uint64]
 MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 """Odd multipliers that spread small integers over 64 bits."""
 
-_MAX_PAIRS = 20_000_000
+_MAX_PAIRS = 500_000
 _OFFSETS = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [1, -1]])
 
 
@@ -37,8 +37,8 @@ def near_pairs(points: Floats, reach_mm: float, groups: Ints) -> tuple[Ints, Int
     points : (n, 2) float64
         mm; n at least 1.
     reach_mm : float
-        mm. Where points stand so dense that there would be more than 20 million pairs, it is halved
-        until there are fewer.
+        mm. Where points stand so dense that pairs would exceed memory (each point in a cell with more
+        than two others, 250 thousand points and more), it is halved until they do not.
     groups : (n,) int64
         Only points of one group make a pair.
 
@@ -65,7 +65,7 @@ def near_pairs(points: Floats, reach_mm: float, groups: Ints) -> tuple[Ints, Int
         if not shift.any():
             low = np.arange(1, len(home) + 1)
         count = np.maximum(high - low, 0)
-        if count.sum() > _MAX_PAIRS:
+        if count.sum() > max(_MAX_PAIRS, 2 * len(points)):
             return near_pairs(points, reach_mm / 2, groups)
         i = np.repeat(np.arange(len(home)), count)
         j = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count) + low[i]

@@ -216,7 +216,20 @@ def _overlaps(
     cover[order] = np.where(same, high[reached], -np.inf)
     covered = np.clip(np.minimum(cover, high) - low, 0, None)
     covered[(covered <= tolerance_mm) | fixed] = 0
-    covered[(high - cover <= tolerance_mm) & (covered > 0)] = np.inf
+    # What sticks out by no more than the tolerance goes, but never against a line that goes itself: of a
+    # row of such lines every other one waits for the next round, or the row would creep away.
+    small = ((high - cover <= tolerance_mm) & (covered > 0))[order]
+    place = np.arange(len(order))
+    run = place - np.maximum.accumulate(np.where(small, -1, place))
+    goes = np.zeros(len(order), bool)
+    goes[order] = small & (run % 2 == 1)
+    onto = np.empty(len(order), np.int64)
+    onto[order] = reached
+    waits = np.zeros(len(order), bool)
+    waits[order] = small
+    gone = goes & ~goes[onto]
+    covered[goes[onto] | (waits & ~gone)] = 0
+    covered[gone] = np.inf
     return np.minimum(covered / np.maximum(high - low, 1e-300), 1.0), place0 <= place1
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from shapely import STRtree
-from shapely import points as shapely_points
 
 from fabctl.geometry.cells import group_numbers, near_pairs, nodes
 from fabctl.geometry.curves import Bools, Curves, Floats, Ints, lengths
@@ -208,21 +206,16 @@ def _open_gaps(points: Floats, groups: Ints, tolerance_mm: float) -> Floats:
     """Measure from each loose end to the next one of its group, where that is not far."""
     if len(points) < 2:
         return np.empty((0, 3))
-    reach = NEAR_GAP * tolerance_mm
-    # Groups are set side by side, farther apart than any search goes.
-    apart = (np.ptp(points[:, 0]) + 4 * reach) * groups
-    local = shapely_points(points - points.min(axis=0) + np.column_stack((apart, np.zeros(len(points)))))
-    tree = STRtree(local)
-    (i, j), gap = tree.query_nearest(
-        local, max_distance=reach, exclusive=True, return_distance=True, all_matches=False
-    )
-    keep = gap > tolerance_mm
-    i, j = np.minimum(i, j)[keep], np.maximum(i, j)[keep]
-    _, once = np.unique(i * len(points) + j, return_index=True)
-    i, j, gap = i[once], j[once], gap[keep][once]
-    middle = (points[i] + points[j]) / 2
-    order = np.lexsort((middle[:, 1], middle[:, 0], gap))
-    return np.column_stack((middle, gap))[order]
+    i, j = near_pairs(points, NEAR_GAP * tolerance_mm, groups)
+    gap = np.hypot(*(points[i] - points[j]).T)
+    order = np.argsort(gap, kind="stable")
+    i, j, gap = i[order], j[order], gap[order]
+    ends = np.column_stack((i, j)).reshape(-1)
+    # A pair is told when it is the nearest for one of its ends.
+    nearest = np.unique(np.unique(ends, return_index=True)[1] // 2)
+    nearest = nearest[gap[nearest] > tolerance_mm]
+    gaps: Floats = np.column_stack(((points[i] + points[j]) / 2, gap))[nearest]
+    return gaps
 
 
 def _halve_rings(curves: Curves, path: Ints, tolerance_mm: float) -> Curves:
