@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +10,8 @@ import shapely
 
 from fabctl.design.model import Design, Note
 from fabctl.errors import DesignError
-from fabctl.geometry.curves import Bools, Curves, Ints, extents, flatten, lengths
-from fabctl.geometry.joining import deduplicate, join
+from fabctl.geometry.curves import Curves, Ints, extents, flatten, lengths
+from fabctl.geometry.joining import Deduplicated, Joined, deduplicate, join
 
 JOIN_MM = 0.05
 """Widest gap between ends that is closed, mm."""
@@ -37,6 +37,17 @@ def listed(names: Sequence[str], limit: int = _NAMES) -> str:
     distinct = list(dict.fromkeys(name for name in names if name))
     rest = len(distinct) - limit
     return ", ".join(distinct[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """Say a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "path"), counted(2, "closed path")
+    ('1 path', '2 closed paths')
+    """
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def finish(
@@ -87,36 +98,14 @@ def finish(
         raise _nothing(design)
     groups = _groups(design)
     single = deduplicate(design.curves, duplicate_mm, groups)
-    notes = []
-    if single.paths_removed or single.paths_trimmed:
-        gone = np.setdiff1d(np.arange(len(design.curves)), single.source)
-        notes.append(
-            Note(
-                "duplicates",
-                f"drawn twice within {duplicate_mm:g} mm and cut once: {single.paths_removed} paths removed, "
-                f"{single.paths_trimmed} shortened, {single.length_removed_mm:.2f} mm in all"
-                + (f" ({listed([design.ident[i] for i in gone])})" if len(gone) else ""),
-            )
-        )
-    notes += _across(design, groups, single.source, duplicate_mm)
+    notes = [
+        *_twice_notes(design, single, duplicate_mm),
+        *_across(design, groups, single.source, duplicate_mm),
+    ]
     joined = join(single.curves, join_mm, groups[single.source])
-    origin = single.source[joined.first] if len(joined.curves) else single.source
-    if joined.joints:
-        notes.append(
-            Note(
-                "joined",
-                f"{joined.joints} pairs of ends no more than {join_mm:g} mm apart joined "
-                f"(widest gap {joined.largest_gap_mm:.3f} mm), {joined.loops_closed} loops closed",
-            )
-        )
-    notes += _gap_notes(joined.open_gaps, join_mm)
-    made = replace(
-        design,
-        curves=joined.curves,
-        layer=tuple(design.layer[i] for i in origin),
-        colour=tuple(design.colour[i] for i in origin),
-        ident=tuple(design.ident[i] for i in origin),
-    )
+    origin = single.source[joined.first]
+    notes += _join_notes(joined, join_mm)
+    made = replace(_labelled(design, origin), curves=joined.curves)
     notes += _crossing_notes(made)
     notes += _size_notes(made, largest_mm)
     return made.with_notes(*notes)
@@ -131,32 +120,37 @@ def _clean(design: Design) -> Design:
     bad[owner[~np.isfinite(curves.points).all(axis=1) | ~np.isfinite(curves.bulge)]] = True
     notes = []
     if bad.any():
-        names = listed([design.ident[i] for i in np.flatnonzero(bad)])
-        notes.append(Note("degenerate", f"{bad.sum()} paths with coordinates that are no numbers left out ({names})"))
-        design, curves = _take(design, ~bad), curves.take(~bad)
+        text = f"{counted(int(bad.sum()), 'path')} left out for coordinates that are no numbers"
+        notes.append(Note("degenerate", f"{text} ({_names(design, np.flatnonzero(bad))})"))
+        design, curves = _labelled(design, np.flatnonzero(~bad)), curves.take(~bad)
     curves = _without_repeats(curves)
-    short = lengths(curves) < SHORTEST_MM
+    length_mm = lengths(curves)
+    short = length_mm < SHORTEST_MM
     if short.any():
-        names = listed([design.ident[i] for i in np.flatnonzero(short)])
-        notes.append(
-            Note("degenerate", f"{short.sum()} paths shorter than {SHORTEST_MM:g} mm left out ({names})")
-        )
-    return replace(_take(design, ~short), curves=curves.take(~short)).with_notes(*notes)
+        text = f"{counted(int(short.sum()), 'path')} shorter than {SHORTEST_MM:g} mm left out"
+        longest = f"the longest is {length_mm[short].max():.2g} mm: check the scale if that is a surprise"
+        notes.append(Note("degenerate", f"{text} ({_names(design, np.flatnonzero(short))}); {longest}"))
+    kept = replace(_labelled(design, np.flatnonzero(~short)), curves=curves.take(~short))
+    return kept.with_notes(*notes)
 
 
-def _take(design: Design, keep: Bools) -> Design:
-    chosen = np.flatnonzero(keep)
+def _labelled(design: Design, origin: Ints) -> Design:
+    """Return the design with the labels of these paths; its curves are the caller's to set."""
+    index = origin.tolist()
     return replace(
         design,
-        curves=design.curves.take(chosen),
-        layer=tuple(design.layer[i] for i in chosen),
-        colour=tuple(design.colour[i] for i in chosen),
-        ident=tuple(design.ident[i] for i in chosen),
+        layer=tuple(design.layer[i] for i in index),
+        colour=tuple(design.colour[i] for i in index),
+        ident=tuple(design.ident[i] for i in index),
     )
 
 
+def _names(design: Design, paths: Iterable[int]) -> str:
+    return listed([design.ident[int(i)] for i in paths])
+
+
 def _without_repeats(curves: Curves) -> Curves:
-    """Remove points whose segment has no length, a closed path's last one on its first included."""
+    """Remove segments of no length; a path of nothing else is left with one point or none."""
     n = len(curves.points)
     if not n:
         return curves
@@ -164,29 +158,15 @@ def _without_repeats(curves: Curves) -> Curves:
     last = curves.offsets[owner + 1] - 1
     here = np.arange(n)
     following = np.where(here == last, curves.offsets[owner], here + 1)
-    step = np.hypot(*(curves.points[following] - curves.points).T)
-    keep = (step > _SAME_POINT_MM) | ((here == last) & ~curves.closed[owner])
-    keep |= here == curves.offsets[owner]
-    # A segment of no length is removed by its second point: its first one may carry the path's start.
-    drop = np.zeros(n, bool)
-    idle = (step <= _SAME_POINT_MM) & ~((here == last) & ~curves.closed[owner])
-    inner = idle & (here != last)
-    drop[following[inner]] = True
-    drop[here[idle & (here == last)]] = True
-    drop[curves.offsets[:-1][np.diff(curves.offsets) > 0]] = False
-    if not drop.any():
+    chord = np.hypot(*(curves.points[following] - curves.points).T)
+    # An arc may almost return to its start: its height counts, too.
+    moves = chord * np.maximum(1.0, np.abs(curves.bulge)) > _SAME_POINT_MM
+    keep = moves | ((here == last) & ~curves.closed[owner])
+    if keep.all():
         return curves
-    # The point that stays takes over the segment that leaves the last of those it stands for.
-    target = np.maximum.accumulate(np.where(~drop, here, -1))
-    bulge = curves.bulge.copy()
-    tail = np.flatnonzero(drop & np.append(~drop[1:] | (owner[1:] != owner[:-1]), True))
-    tail = tail[step[tail] > _SAME_POINT_MM]
-    bulge[target[tail]] = curves.bulge[tail]
-    open_last = np.flatnonzero(drop & (here == last) & ~curves.closed[owner])
-    bulge[target[open_last]] = 0.0
-    counts = np.bincount(owner[~drop], minlength=len(curves))
+    counts = np.bincount(owner[keep], minlength=len(curves))
     return Curves(
-        curves.points[~drop], bulge[~drop], np.concatenate(([0], np.cumsum(counts))), curves.closed
+        curves.points[keep], curves.bulge[keep], np.concatenate(([0], np.cumsum(counts))), curves.closed
     )
 
 
@@ -209,23 +189,39 @@ def _across(design: Design, groups: Ints, kept: Ints, duplicate_mm: float) -> li
     return [
         Note(
             "duplicates",
-            f"{len(gone)} paths lie on paths of another layer or colour and are kept, so they are cut in both "
-            f"({listed([design.ident[i] for i in gone])}): delete one, or ignore a layer, if not meant",
+            f"{counted(len(gone), 'path')} drawn over a path of another layer or colour and kept: it will be "
+            f"cut in both ({_names(design, gone)}); delete one, or ignore a layer, if not meant",
         )
     ]
 
 
-def _gap_notes(gaps: np.ndarray[tuple[int, ...], np.dtype[np.float64]], join_mm: float) -> list[Note]:
-    if not len(gaps):
+def _twice_notes(design: Design, single: Deduplicated, duplicate_mm: float) -> list[Note]:
+    if not single.paths_removed and not single.paths_trimmed:
         return []
-    x, y, width = gaps[0]
-    return [
-        Note(
-            "gap",
-            f"{len(gaps)} gaps wider than {join_mm:g} mm stay open; the narrowest is {width:.3f} mm at "
-            f"x {x:.2f} y {y:.2f}: close them in the drawing if loops are meant",
+    gone = np.setdiff1d(np.arange(len(design.curves)), single.source)
+    text = (
+        f"drawn twice within {duplicate_mm:g} mm and cut once: {counted(single.paths_removed, 'path')} removed, "
+        f"{single.paths_trimmed} shortened, {single.length_removed_mm:.2f} mm in all"
+    )
+    return [Note("duplicates", text + (f" ({_names(design, gone)})" if len(gone) else ""))]
+
+
+def _join_notes(joined: Joined, join_mm: float) -> list[Note]:
+    notes = []
+    if joined.joints:
+        text = (
+            f"{counted(joined.joints, 'pair')} of ends no more than {join_mm:g} mm apart joined (widest gap "
+            f"{joined.largest_gap_mm:.3f} mm), {counted(joined.loops_closed, 'loop')} closed"
         )
-    ]
+        notes.append(Note("joined", text))
+    if len(joined.open_gaps):
+        x, y, width = joined.open_gaps[0]
+        text = (
+            f"{counted(len(joined.open_gaps), 'gap')} wider than {join_mm:g} mm left open, the narrowest "
+            f"{width:.3f} mm wide at x {x:.2f} y {y:.2f}: close them in the drawing if loops are meant"
+        )
+        notes.append(Note("gap", text))
+    return notes
 
 
 def _crossing_notes(design: Design) -> list[Note]:
@@ -241,13 +237,12 @@ def _crossing_notes(design: Design) -> list[Note]:
     crossing = closed[~shapely.is_simple(rings)]
     if not len(crossing):
         return []
-    names = [design.ident[i] for i in crossing]
     return [
         Note(
             "self-intersecting",
-            f"{len(crossing)} closed paths cross or touch themselves ({listed(names)}): what is inside of them "
-            "is not one area; on the line they are cut as drawn",
-            names[0] if len(crossing) == 1 else "",
+            f"{counted(len(crossing), 'closed path')} found to cross or touch itself "
+            f"({_names(design, crossing)}): its inside is not one area; on the line it is cut as drawn",
+            design.ident[int(crossing[0])] if len(crossing) == 1 else "",
         )
     ]
 
@@ -271,5 +266,5 @@ def _nothing(design: Design) -> DesignError:
     return DesignError(
         "nothing to cut" + (": " + "; ".join(reasons) if reasons else ": there is no outline in it"),
         file=design.source,
-        remedy="draw outlines, convert text to paths, or show what is hidden",
+        remedy="draw outlines, convert text to paths, show what is hidden, or check the scale",
     )

@@ -81,7 +81,7 @@ def read_design(
 
 
 def kind_of(data: bytes, source: str) -> str:
-    """Tell the format of a file by its content, then by its name.
+    r"""Tell the format of a file by its content, then by its name.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def kind_of(data: bytes, source: str) -> str:
 
     Examples
     --------
-    >>> kind_of(b"<svg/>", "wrong.dxf"), kind_of(b"0\\nSECTION\\n", "drawing")
+    >>> kind_of(b"<svg/>", "wrong.dxf"), kind_of(b"0\nSECTION\n", "drawing")
     ('svg', 'dxf')
     """
     if not data.strip(b"\0 \t\r\n"):
@@ -119,7 +119,8 @@ def kind_of(data: bytes, source: str) -> str:
         return "svg"
     for magic, name in _OTHERS:
         if head.startswith(magic):
-            claimed = f"not {'an' if named in ('svg', 'stl') else 'a'} {named.upper()} file: it" if named else "it"
+            article = "a" if named == "dxf" else "an"
+            claimed = f"not {article} {named.upper()} file: it" if named else "it"
             raise DesignError(f"{claimed} looks like {name}", file=source, remedy=_REMEDY)
     if not named:
         raise DesignError("neither SVG, DXF nor STL, by content and by name", file=source, remedy=_REMEDY)
@@ -150,7 +151,9 @@ def _load(path: Path, source: str) -> bytes:
             )
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise DesignError("there is no such file", file=source, remedy="check the name and the folder") from error
+        remedy = "check the name and the folder"
+        raise DesignError("there is no such file", file=source, remedy=remedy) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DesignError(f"it cannot be opened: {reason}", file=source, remedy="check its permissions") from error
+        remedy = "check its permissions"
+        raise DesignError(f"it cannot be opened: {reason}", file=source, remedy=remedy) from error

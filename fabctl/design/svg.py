@@ -6,8 +6,6 @@ Note of the kind ``units``. Placement on the stock is not decided here.
 
 from __future__ import annotations
 
-import numpy as np
-
 from fabctl.design.finish import finish, listed
 from fabctl.design.model import Design, Note
 from fabctl.design.svg_curves import curves_of
@@ -23,31 +21,49 @@ TOLERANCE_MM = 0.01
 _LEFT_OUT = {
     "text": (
         "text",
-        "{n} text element{s} {are} not cut ({names}): a font is no outline. Convert text to paths "
-        "(Inkscape: Path › Object to Path; Illustrator: Type › Create Outlines)",
+        (
+            "{n} text element{s} {are} not cut ({names}): a font is no outline. Convert text to paths "
+            "(Inkscape: Path › Object to Path; Illustrator: Type › Create Outlines)"
+        ),
     ),
-    "hidden": ("hidden", "{n} hidden shape{s} {are} not cut ({names}): show {them} in the drawing if meant"),
+    "hidden": (
+        "hidden",
+        "{n} hidden shape{s} {are} not cut ({names}): show {them} in the drawing if meant",
+    ),
     "unpainted": (
         "hidden",
         "{n} shape{s} without stroke and fill {are} not cut ({names}): give {them} a stroke if meant",
     ),
-    "unused": ("skipped", "{n} shape{s} in definitions, symbols, masks or clip paths {are} not cut by {themselves}"),
+    "unused": (
+        "skipped",
+        "{n} shape{s} in definitions, symbols, masks or clip paths {are} not cut by {themselves}",
+    ),
     "empty": ("degenerate", "{n} shape{s} without size {are} left out ({names})"),
     "singular": ("degenerate", "{n} shape{s} scaled to nothing {are} left out ({names})"),
     "image": ("image", "{n} image{s} {are} not read ({names}): engrave pictures as a job of their own"),
     "foreignObject": ("skipped", "{n} foreignObject{s} {are} left out ({names})"),
     "script": ("skipped", "{n} script{s} {are} left out and never run"),
-    "href": ("skipped", "{n} reference{s} to something not in this file {are} left out, nothing was opened ({names})"),
-    "cycle": ("skipped", "{n} use element{s} that would draw {themselves} without end {are} left out ({names})"),
+    "href": (
+        "skipped",
+        "{n} reference{s} to something not in this file {are} left out, nothing was opened ({names})",
+    ),
+    "cycle": (
+        "skipped",
+        "{n} use element{s} that would draw {themselves} without end {are} left out ({names})",
+    ),
     "dash": (
         "dash",
-        "{n} dashed shape{s} {are} cut as whole lines ({names}): break {them} up in the drawing if the gaps are meant "
-        "(Inkscape: Extensions › Modify Path › Convert to Dashes)",
+        (
+            "{n} dashed shape{s} {are} cut as whole lines ({names}): break {them} up in the drawing if the "
+            "gaps are meant (Inkscape: Extensions › Modify Path › Convert to Dashes)"
+        ),
     ),
     "clip": (
         "clip",
-        "{n} clipped or masked element{s} {are} cut whole ({names}): cut {them} to shape in the drawing "
-        "(Inkscape: Path › Intersection)",
+        (
+            "{n} clipped or masked element{s} {are} cut whole ({names}): cut {them} to shape in the drawing "
+            "(Inkscape: Path › Intersection)"
+        ),
     ),
     "css": ("css", "{n} style rule{s} {are} not followed ({names})"),
 }
@@ -97,7 +113,9 @@ def read_svg(
     return finish(outline(data, source, units=units, tolerance_mm=tolerance_mm), largest_mm=largest_mm)
 
 
-def outline(data: bytes, source: str, *, units: str | None = None, tolerance_mm: float = TOLERANCE_MM) -> Design:
+def outline(
+    data: bytes, source: str, *, units: str | None = None, tolerance_mm: float = TOLERANCE_MM
+) -> Design:
     """Read an SVG drawing as it stands: nothing removed, nothing joined, perhaps nothing there.
 
     Parameters
@@ -121,20 +139,20 @@ def outline(data: bytes, source: str, *, units: str | None = None, tolerance_mm:
         drawing = Drawing(document, page)
         drawing.walk()
         element = drawing.elements()
-        curves = curves_of(drawing.pen, drawing.matrices, element, tolerance_mm)
+        curves = curves_of(drawing.pen, drawing.matrices, element, drawing.ident, tolerance_mm)
     except DesignError as error:
         error.file = source
         raise
     if page.height_px is None and len(curves):
         # Without a page the bottom of the drawing is where y begins.
-        curves = curves.transform([[1, 0, 0], [0, 1, -extents(curves)[1]]])
+        curves = curves.transform([[1.0, 0.0, 0.0], [0.0, 1.0, -extents(curves)[1]]])
     notes = [*document.notes, _units_note(page), *_left_out_notes(drawing.left_out)]
     return Design(
         source,
         curves,
-        layer=tuple(np.array(drawing.layer, object)[element]),
-        colour=tuple(np.array(drawing.colour, object)[element]),
-        ident=tuple(np.array(drawing.ident, object)[element]),
+        layer=tuple(drawing.layer[i] for i in drawing.element),
+        colour=tuple(drawing.colour[i] for i in drawing.element),
+        ident=tuple(drawing.ident[i] for i in drawing.element),
         notes=tuple(notes),
     )
 

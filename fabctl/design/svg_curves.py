@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,9 +17,12 @@ LARGEST_MM = 100_000.0
 """No drawing for a workshop is wider than 100 m: past it the scale is wrong."""
 
 _SAMPLES = 16
+_HALVINGS = 3
 
 
-def curves_of(pen: Pen, matrices: list[Matrix], element: Ints, tolerance_mm: float) -> Curves:
+def curves_of(
+    pen: Pen, matrices: list[Matrix], element: Ints, ident: Sequence[str], tolerance_mm: float
+) -> Curves:
     """Build the curves of everything a pen has drawn.
 
     Parameters
@@ -29,6 +33,8 @@ def curves_of(pen: Pen, matrices: list[Matrix], element: Ints, tolerance_mm: flo
         From user units to mm, y up.
     element : (m,) int64
         The matrix of each sub-path.
+    ident : sequence of k str
+        What each shape is called.
     tolerance_mm : float
         Largest distance of a chord or an arc from the curve it stands for, mm.
 
@@ -46,8 +52,8 @@ def curves_of(pen: Pen, matrices: list[Matrix], element: Ints, tolerance_mm: flo
     -----
     A chord over a share h of a curve B(t) is at most h²/8 · max|B''| off it. For a cubic max|B''| is
     6 · max(|p0 − 2 p1 + p2|, |p1 − 2 p2 + p3|), for an ellipse arc of sweep s it is s² times its longer half
-    axis. Circular arcs of the file stay arcs when the map keeps them within a tenth of the tolerance; a
-    cubic becomes one arc when it lies within half the tolerance of it.
+    axis. Circular arcs of the file stay arcs when the map keeps them within a tenth of the tolerance. A cubic
+    becomes an arc when it lies within half the tolerance of one, and so do its halves, quarters and eighths.
     """
     count = len(pen)
     if not count:
@@ -55,9 +61,16 @@ def curves_of(pen: Pen, matrices: list[Matrix], element: Ints, tolerance_mm: flo
     rows = np.frombuffer(pen.rows, float).reshape(count, COLUMNS)
     head = np.array(pen.heads, np.int64)
     size = np.diff(np.append(head, count))
-    table = np.array(matrices, float)[np.repeat(element, size)]
-    rows = _mapped(rows, table)
+    owner = np.repeat(element, size)
+    rows = _mapped(rows, np.array(matrices, float)[owner])
+    _refuse_far(rows, owner, ident)
     pieces, bulge = _pieces(rows, tolerance_mm)
+    for _ in range(_HALVINGS):
+        again = np.flatnonzero((rows[:, 0] == CUBIC) & (pieces > 2))
+        if not len(again):
+            break
+        rows, head = _halved(rows, again, head)
+        pieces, bulge = _pieces(rows, tolerance_mm)
     if pieces.sum() > LARGEST_POINTS:
         raise DesignError(
             f"curves to {tolerance_mm} mm need {int(pieces.sum())} points, the limit is {LARGEST_POINTS}",
@@ -76,21 +89,42 @@ def _mapped(rows: Floats, table: Floats) -> Floats:
         moved = np.where(arc & (x > 5), 0.0, 1.0)
         out[:, x] = a * rows[:, x] + c * rows[:, x + 1] + e * moved
         out[:, x + 1] = b * rows[:, x] + d * rows[:, x + 1] + f * moved
-    far = np.zeros(len(rows), bool)
-    cubic = rows[:, 0] == CUBIC
+    return out
+
+
+def _refuse_far(out: Floats, owner: Ints, ident: Sequence[str]) -> None:
+    far = np.zeros(len(out), bool)
+    cubic, arc = out[:, 0] == CUBIC, out[:, 0] == ARC
     with np.errstate(invalid="ignore"):
         for x in (1, 2, 3, 4):
             far |= ~(np.abs(out[:, x]) <= LARGEST_MM)
         for x in range(5, 9):
             far |= (cubic | arc) & ~(np.abs(out[:, x]) <= LARGEST_MM * 10)
     if far.any():
-        worst = out[np.argmax(far), 1:9]
+        first = int(np.argmax(far))
         raise DesignError(
-            f"a coordinate of {np.max(np.abs(worst)):.6g} mm: no drawing may reach past "
+            f"a coordinate of {np.max(np.abs(out[first, 1:9])):.6g} mm: nothing may reach past "
             f"{LARGEST_MM:.0f} mm, whatever the machine and the stock",
+            place=ident[int(owner[first])],
             remedy="check the units and the page size of the drawing",
         )
-    return out
+
+
+def _halved(rows: Floats, chosen: Ints, head: Ints) -> tuple[Floats, Ints]:
+    """Cut some cubics in two by de Casteljau's construction; heads move along."""
+    count = np.ones(len(rows), np.int64)
+    count[chosen] = 2
+    out = np.repeat(rows, count, axis=0)
+    first = np.cumsum(count) - count
+    left, right = first[chosen], first[chosen] + 1
+    p0, p3, p1, p2 = (rows[chosen, i : i + 2] for i in (1, 3, 5, 7))
+    a, b, c = (p0 + p1) / 2, (p1 + p2) / 2, (p2 + p3) / 2
+    d, e = (a + b) / 2, (b + c) / 2
+    middle = (d + e) / 2
+    out[left, 3:9] = np.hstack((middle, a, d))
+    out[right, 1:3] = middle
+    out[right, 5:9] = np.hstack((e, c))
+    return out, first[head]
 
 
 def _pieces(rows: Floats, tolerance_mm: float) -> tuple[Ints, Floats]:
@@ -136,11 +170,14 @@ def _straight(p0: Floats, p1: Floats, p2: Floats, p3: Floats, tolerance_mm: floa
     chord = p3 - p0
     size = np.maximum(np.hypot(*chord.T), 1e-300)
     ahead, aside = [], []
+    reach = np.zeros(len(p0))
     for point in (p1, p2):
         arm = point - p0
+        reach = np.maximum(reach, np.hypot(*arm.T))
         ahead.append(np.sum(arm * chord, axis=1) / size)
         aside.append(np.abs(chord[:, 0] * arm[:, 1] - chord[:, 1] * arm[:, 0]) / size)
-    near = np.maximum(*aside) <= tolerance_mm
+    # The reach tells the loop that ends where it began, whose chord has no direction, from a line.
+    near = (np.maximum(*aside) <= tolerance_mm) & (reach <= np.hypot(*chord.T) + tolerance_mm)
     ordered = (ahead[0] >= 0) & (ahead[0] <= ahead[1]) & (ahead[1] <= size)
     return np.asarray(near & ordered)
 

@@ -18,7 +18,7 @@ from fabctl.errors import DesignError
 
 LINE, CUBIC, ARC = 0.0, 1.0, 2.0
 COLUMNS = 13
-"""kind, start x y, end x y, then CUBIC: both control points; ARC: centre, half axes u and v, from, sweep (rad)."""
+"""kind, start, end; then of a CUBIC both control points, of an ARC centre, half axes u, v, from and sweep."""
 
 LARGEST_SEGMENTS = 1_000_000
 LARGEST_PATH_CHARS = 16_000_000
@@ -187,7 +187,8 @@ def path(pen: Pen, text: str) -> None:
         letter = command.upper()
         if not previous and letter != "M":
             raise DesignError(
-                f"path data begins with {command!r} at character {place}, expected M", remedy="draw the path again"
+                f"path data begins with {command!r} at character {place}, expected M",
+                remedy="draw the path again",
             )
         if letter == "Z":
             pen.close()

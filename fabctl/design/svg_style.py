@@ -146,7 +146,8 @@ class Sheet:
         met: list[_Rule] = []
         if self.rules:
             names = node.attributes.get("class", "").split()
-            keys = ("*", node.tag, "#" + node.attributes.get("id", ""), *("." + name for name in dict.fromkeys(names)))
+            own_id = "#" + node.attributes.get("id", "")
+            keys = ("*", node.tag, own_id, *("." + name for name in dict.fromkeys(names)))
             met = [rule for key in keys for rule in self.rules.get(key, ()) if self._meets(node, rule)]
         if not met and not own:
             return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fabctl.design import svg_path
-from fabctl.design.svg_style import PROPERTIES, Sheet, Style, inherit, opacity
+from fabctl.design.svg_style import Sheet, Style, inherit, opacity
 from fabctl.design.svg_units import IDENTITY, Matrix, Page, about, fit, length, multiply, transform, view_box
 from fabctl.design.svg_xml import Document, Node
 from fabctl.errors import DesignError
@@ -21,7 +21,7 @@ LARGEST_USES = 64
 _SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
 _GROUPS = frozenset({"g", "a", "svg", "switch", "use"})
 _TEXTS = frozenset({"text", "flowRoot"})
-_UNDRAWN = frozenset({"defs", "symbol", "clipPath", "mask", "pattern", "marker", "linearGradient", "radialGradient"})
+_UNDRAWN = frozenset({"defs", "symbol", "clipPath", "mask", "pattern", "marker"})
 _LAYER_KEYS = ("inkscape:label", "data-name", "id")
 
 
@@ -152,14 +152,12 @@ class Drawing:
 
     def _see(self, node: Node, state: _State, ident: str) -> None:
         """Style, place and draw what can be seen."""
-        given = self.sheet.of(node) if self.sheet.rules or not PROPERTIES.isdisjoint(node.attributes) or (
-            "style" in node.attributes
-        ) else {}
+        given = self.sheet.of(node)
         if given.get("display") == "none" or opacity(given.get("opacity", "1")) == 0:
             self._leave_out_below(node, "hidden", state.prefix)
             return
         style = inherit(state.style, given, self.page.pixel.size_mm)
-        state = replace(state, style=style, matrix=multiply(state.matrix, self._transform(node, given, state)))
+        state = replace(state, style=style, matrix=multiply(state.matrix, self._transform(given, state)))
         for key in ("clip-path", "mask"):
             if given.get(key, "none") != "none":
                 self._leave_out("clip", ident)
@@ -172,7 +170,7 @@ class Drawing:
         else:
             self._group(node, state)
 
-    def _transform(self, node: Node, given: dict[str, str], state: _State) -> Matrix:
+    def _transform(self, given: dict[str, str], state: _State) -> Matrix:
         text = given.get("transform", "")
         if not text:
             return IDENTITY
@@ -182,7 +180,8 @@ class Drawing:
             return matrix
         pixel = self.page.pixel.size_mm
         spans = (state.width, state.height)
-        x, y = (length(word, pixel, span=span) for word, span in zip([*origin, "50%"][:2], spans, strict=True))
+        words = [*origin, "50%"][:2]
+        x, y = (length(word, pixel, span=span) for word, span in zip(words, spans, strict=True))
         return about(matrix, x, y)
 
     def _group(self, node: Node, state: _State) -> None:
@@ -199,10 +198,12 @@ class Drawing:
             state = replace(state, layer=layer)
         children = node.children
         if node.tag == "switch":
-            shown = [child for child in children if "requiredExtensions" not in child.attributes and child.tag in (
-                _SHAPES | _GROUPS | _TEXTS
-            )]
-            children = shown[:1]
+            seen = _SHAPES | _GROUPS | _TEXTS
+            children = [
+                child
+                for child in children
+                if child.tag in seen and "requiredExtensions" not in child.attributes
+            ][:1]
         self._stack.extend((child, state) for child in reversed(children))
 
     def _layer(self, node: Node, state: _State) -> str:
@@ -219,10 +220,7 @@ class Drawing:
         height = self._length(node, "height", state, "100%", size[1])
         if min(width, height) <= 0:
             return None
-        x, y = (0.0, 0.0) if node.tag == "symbol" else (
-            self._length(node, "x", state),
-            self._length(node, "y", state),
-        )
+        x, y = self._length(node, "x", state), self._length(node, "y", state)
         box = view_box(node)
         inner: Matrix = (1.0, 0.0, 0.0, 1.0, x, y)
         if box:
@@ -242,11 +240,11 @@ class Drawing:
         if above is found or found in state.uses or len(state.uses) >= LARGEST_USES:
             self._leave_out("cycle", ident)
             return
-        shift: Matrix = (1.0, 0.0, 0.0, 1.0, self._length(node, "x", state), self._length(node, "y", state))
+        x, y = self._length(node, "x", state), self._length(node, "y", state)
         size = (node.attributes.get("width", ""), node.attributes.get("height", ""))
         inner = replace(
             state,
-            matrix=multiply(state.matrix, shift),
+            matrix=multiply(state.matrix, (1.0, 0.0, 0.0, 1.0, x, y)),
             uses=(*state.uses, found),
             prefix=f"{ident}/",
             size=size if found.tag in ("symbol", "svg") else None,
@@ -299,14 +297,20 @@ class Drawing:
         svg_path.path(self.pen, node.attributes.get("d", ""))
 
     def draw_rect(self, node: Node, state: _State) -> None:
-        """Draw a ``rect``; a corner radius given alone counts for both axes."""
-        keys = ("rx", "ry") if node.attributes.get("rx", "auto") != "auto" else ("ry", "rx")
-        first = self._length(node, keys[0], state)
-        second = self._length(node, keys[1], state) if node.attributes.get(keys[1], "auto") != "auto" else first
-        rx, ry = (first, second) if keys[0] == "rx" else (second, first)
+        """Draw a ``rect``."""
+        rx, ry = self._radii(node, state)
         corner = complex(self._length(node, "x", state), self._length(node, "y", state))
         size = (self._length(node, "width", state), self._length(node, "height", state))
         svg_path.rectangle(self.pen, corner, *size, rx, ry)
+
+    def _radii(self, node: Node, state: _State) -> tuple[float, float]:
+        """Return rx and ry; one given alone counts for both axes."""
+        rx, ry = self._length(node, "rx", state), self._length(node, "ry", state)
+        if node.attributes.get("rx", "auto") == "auto":
+            return ry, ry
+        if node.attributes.get("ry", "auto") == "auto":
+            return rx, rx
+        return rx, ry
 
     def draw_ellipse(self, node: Node, state: _State) -> None:
         """Draw a ``circle`` or an ``ellipse``."""
@@ -314,9 +318,7 @@ class Drawing:
         if node.tag == "circle":
             rx = ry = self._length(node, "r", state)
         else:
-            rx, ry = self._length(node, "rx", state), self._length(node, "ry", state)
-            rx = ry if node.attributes.get("rx", "auto") == "auto" else rx
-            ry = rx if node.attributes.get("ry", "auto") == "auto" else ry
+            rx, ry = self._radii(node, state)
         svg_path.ellipse(self.pen, centre, rx, ry)
 
     def draw_line(self, node: Node, state: _State) -> None:

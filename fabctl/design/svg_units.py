@@ -21,7 +21,7 @@ _NUMBERS = re.compile(NUMBER)
 _TRANSFORM = re.compile(rf"[\s,]*([A-Za-z]+)\s*\(((?:[\s,]*+{NUMBER}(?:px|deg)?+)*+)[\s,]*\)[\s;]*")
 _INKSCAPE = re.compile(r"\s*([0-9]+)\.([0-9]+)")
 _ILLUSTRATOR = re.compile(r"Generator:\s*Adobe Illustrator")
-_ABSOLUTE_MM = {"mm": 1.0, "cm": 10.0, "in": MM_PER_INCH, "pt": LENGTH_MM["pt"], "pc": LENGTH_MM["pc"], "q": 0.25}
+_ABSOLUTE_MM = {unit: LENGTH_MM[unit] for unit in ("mm", "cm", "in", "pt", "pc")} | {"q": 0.25}
 _PAPERS_MM = {
     "A0": (841, 1189),
     "A1": (594, 841),
@@ -150,7 +150,7 @@ def transform(text: str) -> Matrix:
     matrix, at = IDENTITY, 0
     while at < len(text.rstrip()):
         match = _TRANSFORM.match(text, at)
-        single = None if match is None else _single(match.group(1), [float(v) for v in _NUMBERS.findall(match.group(2))])
+        single = match and _single(match.group(1), [float(v) for v in _NUMBERS.findall(match.group(2))])
         if match is None or single is None:
             if not at and text.strip() in ("none", ""):
                 return IDENTITY

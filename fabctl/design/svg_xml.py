@@ -23,7 +23,7 @@ LARGEST_ELEMENTS = 400_000
 LARGEST_ENTITY_BYTES = 1_000_000
 
 _ENCODING = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})["']""")
-_SAFE_ENCODING = re.compile(r"utf_8|utf_16(_[bl]e)?|ascii|iso8859_\d+|cp125\d|latin_?1|mac_roman", re.IGNORECASE)
+_SAFE_ENCODING = re.compile(r"utf_8|utf_16(_[bl]e)?|ascii|iso8859_\d+|cp125\d|mac_roman")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -198,7 +198,7 @@ def _strict(data: bytes, name: str) -> str:
 
 def _run(text: str) -> _Builder:
     builder = _Builder(text)
-    builder.parser.Parse(text.encode("utf-8", "replace"), True)  # noqa: FBT003 - expat takes it by place
+    builder.parser.Parse(text.encode("utf-8", "replace"), True)
     return builder
 
 
@@ -214,7 +214,8 @@ def _recover(text: str, error: expat.ExpatError, notes: list[Note]) -> _Builder:
             pass
         else:
             builder.comments.extend(_COMMENT.findall(text[:4000]))
-            notes.append(Note("xml", f"{reason} in a comment ('--' may not stand there): comments left out", place))
+            text = f"{reason} in a comment ('--' may not stand there): comments left out"
+            notes.append(Note("xml", text, place))
             return builder
     looks = "" if "<svg" in text[:65536] else "; there is no <svg> in it"
     raise DesignError(
@@ -296,7 +297,8 @@ class _Builder:
         place = f"line {self.parser.CurrentLineNumber}"
         remedy = "save the drawing again without a DOCTYPE, as plain SVG"
         if system is not None or value is None:
-            raise DesignError(f"entity {name!r} names a file, which is never opened", place=place, remedy=remedy)
+            problem = f"entity {name!r} names a file, which is never opened"
+            raise DesignError(problem, place=place, remedy=remedy)
         if is_parameter or "&" in value:
             raise DesignError(f"entity {name!r} is made of other entities", place=place, remedy=remedy)
         self._entity_bytes += self.text.count(f"&{name};") * len(value)
