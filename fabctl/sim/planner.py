@@ -36,7 +36,7 @@ class Line:
     ordinal: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Block:
     """A planned straight move; speeds in mm/s, squares of speeds in mm²/s², lengths in mm."""
 
