@@ -168,3 +168,40 @@ def _refused(arcs: Moves, begin: Floats, meant: Floats) -> Bools:
     no_radius = at_start == 0
     refused: Bools = radii_disagree(at_start, at_end) | other | no_radius | far
     return refused
+
+
+def centre_of_radius(way: Floats, radius: Floats, clockwise: Bools) -> tuple[Floats, Bools]:
+    """Find the centres of arcs given by radius.
+
+    Parameters
+    ----------
+    way : (k, 2) float64
+        From each start to its end, mm.
+    radius : (k,) float64
+        mm; negative for the arc that turns through more than half a circle.
+    clockwise : (k,) bool
+
+    Returns
+    -------
+    ij : (k, 2) float64
+        From each start to the centre, mm; the middle of the way where the radius is too small.
+    short : (k,) bool
+        Where the radius is less than half the way, which Grbl refuses with error:34.
+
+    Source
+    ------
+    Grbl 1.1h gcode.c, "Convert the arc's radius into a centre".
+
+    Examples
+    --------
+    >>> centre_of_radius(np.array([[2.0, 0.0]]), np.array([1.0]), np.array([True]))[0].round(9).tolist()
+    [[1.0, 0.0]]
+    """
+    square = np.sum(way**2, axis=1)
+    h2 = 4 * radius**2 - square
+    # a diameter rounded by a last decimal is meant as one
+    short = h2 < -1e-9 * np.maximum(square, 1.0)
+    lift = np.sqrt(np.maximum(h2, 0)) / np.where(square > 0, np.sqrt(square), 1.0)
+    side = np.where(clockwise == (radius >= 0), -lift, lift)
+    ij = np.stack((way[:, 0] - way[:, 1] * side, way[:, 1] + way[:, 0] * side), axis=1) / 2
+    return ij, short

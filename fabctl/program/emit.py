@@ -208,12 +208,17 @@ def _join(columns: list[Cells]) -> bytes:
     """Put the cells of each row side by side and drop the zero bytes."""
     widths = [column.dtype.itemsize for column in columns]
     offsets = np.cumsum([0, *widths])
-    table = np.empty(len(columns[0]), np.dtype({
-        "names": [f"c{i}" for i in range(len(columns))],
-        "formats": [f"<u{width}" for width in widths],
-        "offsets": offsets[:-1].tolist(),
-        "itemsize": int(offsets[-1]),
-    }))
+    table = np.empty(
+        len(columns[0]),
+        np.dtype(
+            {
+                "names": [f"c{i}" for i in range(len(columns))],
+                "formats": [f"<u{width}" for width in widths],
+                "offsets": offsets[:-1].tolist(),
+                "itemsize": int(offsets[-1]),
+            }
+        ),
+    )
     for i, column in enumerate(columns):
         table[f"c{i}"] = column
     return table.tobytes().translate(None, b"\0")

@@ -1,0 +1,174 @@
+"""Anybody's G-code to a Program: every word understood or reported, nothing carried out in silence.
+
+Method and figures: the words of a chunk are found by a table of bytes, numbers converted eight digits at a
+time, plain stretches interpreted as whole arrays, the rest line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabctl.errors import ProgramError
+from fabctl.program import fast
+from fabctl.program.findings import Notebook
+from fabctl.program.interpret import Interpreter
+from fabctl.program.modal import Modes, Sheet
+from fabctl.program.model import WORD, Program, word_name
+from fabctl.program.tokens import Tokeniser, Words
+
+Ints = NDArray[np.int64]
+
+CHUNK_BYTES = 1 << 18
+"""Text read at once: its arrays stay in the processor's cache, and memory stays flat."""
+SHORT_RUN_LINES = 40
+"""Fewer plain lines than this are cheaper one by one."""
+NOT_TEXT_SHARE = 0.1
+"""More bytes than this share that no text holds, and the file is no text."""
+
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\f\v"
+_COMMON = np.zeros(256, bool)
+_COMMON[list(b"XYZIJKFSPRN")] = True
+
+
+def read(data: bytes, source: str = "program", *, full_scale: float = 1000.0) -> Program:
+    r"""Read a G-code program as motion in mm.
+
+    Parameters
+    ----------
+    data : bytes
+        The file; lines ended by LF, CR or CRLF.
+    source : str
+        Its name, for messages.
+    full_scale : float
+        The S word that means power 1 (``$30``).
+
+    Returns
+    -------
+    Program
+        Its lines are those of `data`; its findings name every oddity. Positions count in the work
+        coordinates the program starts in, from X0 Y0 Z0; machine coordinates (G53, G28) are taken to be the
+        same and marked in ``state["flags"]``.
+
+    Raises
+    ------
+    ProgramError
+        When the file is empty or no text at all.
+
+    Examples
+    --------
+    >>> program = read(b"G21 G90\nG1 X10 F600 (cut)\nX1e1\n")
+    >>> program.moves["xyz"].tolist(), program.line.tolist()
+    ([[10.0, 0.0, 0.0], [1.0, 0.0, 0.0]], [2, 3])
+    >>> program.words["G1"], program.words["E"]
+    (2, 3)
+    """
+    _demand_text(data, source)
+    notes = Notebook()
+    modes, sheet = Modes(), Sheet(notes, full_scale)
+    interpreter, tokeniser = Interpreter(modes, sheet), Tokeniser(notes)
+    kept: list[NDArray[np.void]] = []
+    first_lines: dict[str, int] = {}
+    for chunk, first_line in _chunks(data):
+        words = tokeniser.words(chunk, first_line)
+        tenths = fast.tenths_of(words)
+        if not interpreter.ended_line:
+            _remember(words, tenths, kept, first_lines)
+            _carry_out(words, tenths, interpreter)
+        ended = interpreter.ended_line
+        if ended:
+            extra = words.line[(words.line > ended) & (words.letter != ord("N"))]
+            notes.add("after-end", extra, f"line {ended}")
+        if tokeniser.ended_line:
+            break
+    if modes.incremental:
+        notes.add("relative-left-on", max(first_lines.get("G91", 0), 1))
+    moves, line, state = sheet.result()
+    return Program(
+        source=source,
+        text=data,
+        moves=moves,
+        line=line,
+        findings=notes.findings(),
+        words=first_lines,
+        state=state,
+        word=np.concatenate(kept) if kept else np.zeros(0, WORD),
+        full_scale=full_scale,
+    )
+
+
+def _demand_text(data: bytes, source: str) -> None:
+    if not data.strip():
+        raise ProgramError("the file is empty", file=source, remedy="export the program again")
+    head = data[: 1 << 16]
+    strange = len(head.translate(None, _TEXT + b"\0"))
+    # a Latin-1 or UTF-8 comment or a torn file has some strange bytes; only a binary has them everywhere
+    if strange > 32 and strange > NOT_TEXT_SHARE * len(head):
+        raise ProgramError(
+            f"not text: {100 * strange / len(head):.0f} % of its bytes are in no G-code",
+            file=source,
+            remedy="choose the G-code file itself, not an archive, picture or project file",
+        )
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield whole lines with LF ends and the number of the first one."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    position, line = 0, 1
+    lf_only = b"\r" not in data
+    ending = b"\n" if b"\n" in data else b"\r"
+    while position < len(data):
+        end = data.find(ending, position + CHUNK_BYTES) + 1 or len(data)
+        chunk = data[position:end]
+        if not lf_only:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not chunk.endswith(b"\n"):
+            chunk += b"\n"
+        yield chunk, line
+        line += chunk.count(b"\n")
+        position = end
+
+
+def _remember(words: Words, tenths: Ints, kept: list[NDArray[np.void]], first_lines: dict[str, int]) -> None:
+    """Keep G, M, T and unusual words, and the first line of every word."""
+    plain = _COMMON[words.letter]
+    rare = np.flatnonzero(~plain)
+    out = np.empty(len(rare), WORD)
+    out["letter"], out["tenths"], out["line"] = words.letter[rare], tenths[rare], words.line[rare]
+    kept.append(out)
+    key = words.letter.astype(np.int64) * 1000 + np.where(plain, 0, tenths)
+    used = np.flatnonzero(np.bincount(key, minlength=1))
+    for code in used.tolist():
+        name = word_name(code // 1000, code % 1000)
+        if name not in first_lines:
+            first_lines[name] = int(words.line[np.argmax(key == code)])
+
+
+def _carry_out(words: Words, tenths: Ints, interpreter: Interpreter) -> None:
+    """Interpret a chunk: plain stretches as arrays, lines with rare words one by one."""
+    count = len(words.line)
+    slow = np.searchsorted(words.line, fast.slow_lines(words, tenths))
+    at = 0
+    for stop in [*slow.tolist(), count]:
+        while at < stop and not interpreter.ended_line:
+            if interpreter.modes.plain and words.line[stop - 1] - words.line[at] >= SHORT_RUN_LINES:
+                part = slice(at, stop)
+                piece = Words(words.letter[part], words.value[part], words.line[part])
+                fast.run(piece, tenths[part], interpreter.modes, interpreter.sheet)
+                at = stop
+            else:
+                at = _one_line(words, at, interpreter)
+        if stop < count and not interpreter.ended_line:
+            at = _one_line(words, stop, interpreter)
+
+
+def _one_line(words: Words, at: int, interpreter: Interpreter) -> int:
+    """Interpret the line whose first word is `at`; return where the next line's words begin."""
+    number = int(words.line[at])
+    end = int(np.searchsorted(words.line, number, side="right"))
+    letters = words.letter[at:end].tobytes().decode("ascii")
+    interpreter.line(number, letters, words.value[at:end].tolist())
+    return end
