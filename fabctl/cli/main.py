@@ -1,0 +1,125 @@
+"""The command line's front door: names, help and exit codes; each command is loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, ClassVar
+
+import click
+
+from fabctl import __version__
+from fabctl.errors import EXIT_CODES, FabctlError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "make": ("fabctl.cli.make", "Plan, check, send and record a job or a design in one go."),
+    "plan": ("fabctl.cli.plan", "Turn a design or a job into G-code for a machine and a material."),
+    "check": ("fabctl.cli.check", "Read a G-code file and list what this machine would make of it."),
+    "explain": ("fabctl.cli.explain", "Say in words what one line of G-code does."),
+    "send": ("fabctl.cli.send", "Check a G-code file and stream it to a machine."),
+    "preview": ("fabctl.cli.preview", "Draw a design, a job or a G-code file as SVG or PNG."),
+    "machines": ("fabctl.cli.lists", "List the machines fabctl knows."),
+    "materials": ("fabctl.cli.lists", "List the materials fabctl knows."),
+    "tools": ("fabctl.cli.lists", "List the tools fabctl knows."),
+    "jobs": ("fabctl.cli.lists", "List the worked examples that come with fabctl."),
+    "runs": ("fabctl.cli.lists", "List recorded runs and how each of them ended."),
+}
+"""Every command: the module that holds it under the same name, and its line in the list of commands."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used."""
+
+    loaded: ClassVar[dict[str, click.Command]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order a job goes."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command; None when there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest command when there is none of that name."""
+        name = args[0]
+        if not name.startswith("-") and name not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else "See fabctl --help."
+            ctx.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {text}" for code, text in EXIT_CODES.items())
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, "-V", "--version", prog_name="fabctl")
+def cli() -> None:
+    """From an open design to a safe, adapted, recorded cut.
+
+    \b
+    Examples:
+      fabctl make jobs/stool.toml                              the whole way, on the virtual controller
+      fabctl plan drawing.svg -m router-3018 -M plywood-6 -o drawing.nc
+      fabctl check drawing.nc -m router-3018
+      fabctl preview drawing.nc -m router-3018 -o drawing.png
+      fabctl send drawing.nc -m router-3018 --port /dev/ttyUSB0
+
+    A software stop is not an emergency stop: keep the real one within reach.
+    """
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Run the command line and exit with a code of `EXIT_CODES`.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments; those of the process by default.
+    """
+    try:
+        code = cli.main(args=argv, prog_name="fabctl", standalone_mode=False)
+    except FabctlError as error:
+        click.echo(f"fabctl: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("fabctl: given up; nothing more was done", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone (fabctl … | head): that is its right.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 the last door: a person gets a sentence, not a traceback
+        click.echo(f"fabctl: a bug in fabctl: {type(error).__name__}: {error}", err=True)
+        click.echo("Run again with FABCTL_TRACEBACK=1 to see where, and please report it.", err=True)
+        _raise_if_asked(error)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _raise_if_asked(error: Exception) -> None:
+    import os
+
+    if os.environ.get("FABCTL_TRACEBACK"):
+        raise error

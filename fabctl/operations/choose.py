@@ -1,0 +1,100 @@
+"""What to do with each path when nobody has written a job file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fabctl.geometry.curves import Curves, lengths
+from fabctl.operations.drill import circles
+from fabctl.shop.job import Operation, Tabs
+
+LAYER_WORDS: dict[str, str] = {
+    "ignore": r"ignore|guides?|construction|reference|dimensions?|annotations?|notes?|do not cut",
+    "pocket": r"pockets?|grooves?|recess|dado|rebate",
+    "drill": r"drill(ed|ing)?",
+    "score": r"score[ds]?|scoring|folds?|crease|bend",
+    "engrave": r"engrav(e|ed|ing)|etch(ed|ing)?|mark(s|ing)?|labels?",
+    "profile": r"cut(s|ting)?|outlines?|profiles?|through|edge[. ]cuts",
+}
+"""Whole words in a layer's name that decide, the first that is found."""
+
+COLOURS: dict[str, str] = {
+    "#ff0000": "profile",
+    "#000000": "profile",
+    "#0000ff": "engrave",
+    "#00ff00": "score",
+    "#008000": "score",
+}
+"""Colours that decide where the layer's name does not: the custom of laser workshops. Others are cut."""
+
+SAME_SIZE_MM = 0.05
+"""A circle this near to a tool's diameter is drilled with it, mm."""
+
+TABS = Tabs(count=4, width_mm=6.0, height_mm=1.5)
+"""What holds a part that a spindle cuts out."""
+
+_DEPTH = re.compile(r"(\d+(?:[.,]\d+)?)\s*mm", re.IGNORECASE)
+
+
+def choose(
+    curves: Curves, layers: Sequence[str], colours: Sequence[str], *, head: str, tool_mm: float
+) -> list[Operation]:
+    """Choose an operation for every path from its layer's name, its colour and its shape.
+
+    Parameters
+    ----------
+    curves : Curves
+        m paths.
+    layers, colours : sequence of str
+        Of each path.
+    head : str
+        Kind of the machine's head; a spindle drills circles of its tool's size and leaves tabs.
+    tool_mm : float
+        The tool's diameter, mm.
+
+    Returns
+    -------
+    list of Operation
+        One a path. Closed paths to be cut have ``side`` auto (outermost outside, inner ones inside), open
+        ones are followed on the line.
+
+    Examples
+    --------
+    >>> from fabctl.geometry.curves import from_paths
+    >>> paths = from_paths([([[0, 0], [9, 0], [9, 9]], None, True), ([[0, 0], [5, 5]], None, False)])
+    >>> [(o.kind, o.side) for o in choose(paths, ["", "fold"], ["", ""], head="laser", tool_mm=0.1)]
+    [('profile', 'auto'), ('score', 'auto')]
+    """
+    named = {layer: _of_layer(layer) for layer in dict.fromkeys(layers)}
+    kinds = [
+        (named[layer] or Operation(COLOURS.get(colour, "profile")))
+        for layer, colour in zip(layers, colours, strict=True)
+    ]
+    diameter = circles(curves)[1] if head == "spindle" else np.full(len(curves), np.nan)
+    sized = np.abs(diameter - tool_mm) <= SAME_SIZE_MM
+    long = lengths(curves) > 4 * TABS.count * TABS.width_mm
+    chosen = []
+    for i, kind in enumerate(kinds):  # one small object a path
+        operation = kind
+        if kind.kind == "profile" and sized[i]:
+            operation = Operation("drill", through=True)
+        elif kind.kind == "profile":
+            held = TABS if head == "spindle" and curves.closed[i] and long[i] else None
+            operation = replace(kind, through=True, tabs=held, side="auto" if curves.closed[i] else "on")
+        chosen.append(operation)
+    return chosen
+
+
+def _of_layer(layer: str) -> Operation | None:
+    """Read an operation, and a depth such as ``pocket 5 mm``, out of a layer's name."""
+    words = layer.replace("_", " ").replace("-", " ").lower()
+    for kind, pattern in LAYER_WORDS.items():
+        if re.search(rf"\b({pattern})\b", words):
+            depth = _DEPTH.search(layer)
+            depth_mm = float(depth.group(1).replace(",", ".")) if depth and kind != "ignore" else None
+            return Operation(kind, depth_mm=depth_mm)
+    return None

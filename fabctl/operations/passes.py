@@ -1,0 +1,222 @@
+"""From a path on paper to passes through the material: ramps, depths and tabs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabctl.geometry.curves import Curves, from_paths, lengths, reverse, segment_lengths, split
+from fabctl.operations.step import Cut, Step
+from fabctl.shop.job import Tabs
+from fabctl.shop.recipe import Recipe
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, Moves
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+SMALLEST_MM = 1e-6
+"""Vertical moves shorter than this are not made."""
+
+
+def cut_path(step: Step, points: Floats, bulge: Floats, *, closed: bool, ident: str) -> Cut:
+    """Take one path down to a step's depth.
+
+    A closed path is cut as a descending spiral that ends with one level turn, so that the cutter never
+    plunges straight into the material; an open one to and fro, plunging at its ends. A head without depth
+    goes round as often as its recipe says.
+
+    Parameters
+    ----------
+    step : Step
+    points : (k, 2) float64
+        mm.
+    bulge : (k,) float64
+    closed : bool
+    ident : str
+
+    Returns
+    -------
+    Cut
+    """
+    if step.depth_mm <= 0:
+        return _level(step, points, bulge, closed=closed, ident=ident)
+    if closed:
+        moves = spiral_down(
+            points, bulge, 0.0, -step.depth_mm, step.recipe, tabs=step.tabs, diameter_mm=step.tool.diameter_mm
+        )
+        return Cut(np.array([*points[0], 0.0]), moves, ident)
+    return _to_and_fro(step, points, bulge, ident)
+
+
+def turns_of(length_mm: float, depth_mm: float, recipe: Recipe) -> int:
+    """Count the turns of a spiral round a closed path.
+
+    Parameters
+    ----------
+    length_mm : float
+        Length of one turn, mm.
+    depth_mm : float
+        Depth of the whole cut, mm.
+    recipe : Recipe
+        Its stepdown, ramp angle and plunge rate bound the descent of a turn.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    slope = min(np.tan(np.radians(recipe.ramp_deg)), recipe.plunge_mm_min / recipe.feed_mm_min)
+    return max(1, int(np.ceil(depth_mm / min(recipe.stepdown_mm, length_mm * slope) - 1e-9)))
+
+
+def segment_moves(start: Floats, end: Floats, bulge: Floats, z_end: Floats, recipe: Recipe) -> Moves:
+    """Write segments as feed moves and arcs.
+
+    Parameters
+    ----------
+    start, end : (k, 2) float64
+        mm.
+    bulge : (k,) float64
+    z_end : (k,) float64
+        Height at each segment's end, mm.
+    recipe : Recipe
+        Its feed and power.
+
+    Returns
+    -------
+    (k,) MOVE
+    """
+    moves = np.zeros(len(start), MOVE)
+    moves["motion"] = np.where(bulge > 0, ARC_CCW, np.where(bulge < 0, ARC_CW, FEED))
+    moves["xyz"][:, :2] = end
+    moves["xyz"][:, 2] = z_end
+    chord = end - start
+    curved = bulge != 0
+    swell = np.where(curved, bulge, 1.0)
+    offset = (1 - swell**2) / (4 * swell)
+    centre = chord / 2 + np.column_stack((-chord[:, 1], chord[:, 0])) * offset[:, None]
+    moves["ij"] = np.where(curved[:, None], centre, 0.0)
+    moves["feed"] = recipe.feed_mm_min
+    moves["power"] = recipe.power
+    return moves
+
+
+def join_moves(parts: list[Moves]) -> Moves:
+    """Put arrays of moves one after the other, shape (n,) MOVE; none gives an empty array."""
+    return np.concatenate(parts) if parts else np.zeros(0, MOVE)
+
+
+def vertical(at: Floats, z_mm: float, feed_mm_min: float, power: float) -> Moves:
+    """Return one straight feed move along Z above a point (x, y) to a height, shape (1,) MOVE, mm."""
+    move = np.zeros(1, MOVE)
+    move["motion"] = FEED
+    move["xyz"] = (at[0], at[1], z_mm)
+    move["feed"] = feed_mm_min
+    move["power"] = power
+    return move
+
+
+def _level(step: Step, points: Floats, bulge: Floats, *, closed: bool, ident: str) -> Cut:
+    """Go along a path at one height as often as the recipe says."""
+    end = np.roll(points, -1, axis=0) if closed else points[1:]
+    z = np.full(len(end), step.level_mm)
+    forward = segment_moves(points[: len(end)], end, bulge[: len(end)], z, step.recipe)
+    start = np.array([*points[0], step.level_mm])
+    if closed:
+        return Cut(start, np.tile(forward, step.recipe.passes), ident)
+    back_points, back_bulge, _ = reverse(from_paths([(points, bulge, False)]))[0]
+    back = segment_moves(back_points[:-1], back_points[1:], back_bulge[:-1], z, step.recipe)
+    passes = [forward if i % 2 == 0 else back for i in range(step.recipe.passes)]
+    return Cut(start, join_moves(passes), ident)
+
+
+def _to_and_fro(step: Step, points: Floats, bulge: Floats, ident: str) -> Cut:
+    count = max(1, int(np.ceil(step.depth_mm / step.recipe.stepdown_mm - 1e-9)))
+    path = from_paths([(points, bulge, False)])
+    directions: tuple[Curves, Curves] = (path, reverse(path))
+    parts: list[Moves] = []
+    for i in range(count):  # a loop over depth passes: few
+        here, swell, _ = directions[i % 2][0]
+        z = -step.depth_mm * (i + 1) / count
+        parts.append(vertical(here[0], z, step.recipe.plunge_mm_min, step.recipe.power))
+        parts.append(segment_moves(here[:-1], here[1:], swell[:-1], np.full(len(here) - 1, z), step.recipe))
+    return Cut(np.array([*points[0], 0.0]), join_moves(parts), ident)
+
+
+def spiral_down(
+    points: Floats,
+    bulge: Floats,
+    above_mm: float,
+    floor_mm: float,
+    recipe: Recipe,
+    *,
+    tabs: Tabs | None = None,
+    diameter_mm: float = 0.0,
+) -> Moves:
+    """Descend along a closed path turn by turn, ending with one level turn at the floor.
+
+    Parameters
+    ----------
+    points : (k, 2) float64
+        mm; the tool stands at the first one, at `above_mm`.
+    bulge : (k,) float64
+    above_mm, floor_mm : float
+        Heights of begin and end, mm.
+    recipe : Recipe
+    tabs : Tabs, optional
+        Left standing on the floor, evenly along the path, none where it starts.
+    diameter_mm : float
+        Of the tool, mm: tabs are cut that much longer, so that their full width stays.
+
+    Returns
+    -------
+    (n,) MOVE
+    """
+    length = float(lengths(from_paths([(points, bulge, True)]))[0])
+    turns = turns_of(length, above_mm - floor_mm, recipe)
+    bridged = np.zeros(len(points), bool)
+    if tabs is not None:
+        points, bulge, bridged = _with_tabs(points, bulge, length, tabs, diameter_mm)
+    end = np.roll(points, -1, axis=0)
+    pieces = segment_lengths(points, end, bulge)
+    reach = np.concatenate(([0.0], np.cumsum(pieces))) / pieces.sum()
+    turn = np.repeat(np.arange(turns + 1), len(points))
+    slope = (floor_mm - above_mm) / turns
+    z_start = np.maximum(above_mm + slope * (turn + np.tile(reach[:-1], turns + 1)), floor_mm)
+    z_end = np.maximum(above_mm + slope * (turn + np.tile(reach[1:], turns + 1)), floor_mm)
+    if tabs is not None:
+        flags = np.tile(bridged, turns + 1)
+        top = min(above_mm, floor_mm + tabs.height_mm)
+        z_start, z_end = (np.where(flags, np.maximum(z, top), z) for z in (z_start, z_end))
+    at, to = (np.tile(a, (turns + 1, 1)) for a in (points, end))
+    cuts = segment_moves(at, to, np.tile(bulge, turns + 1), z_end, recipe)
+    return _with_steps(cuts, at, z_start, np.concatenate(([above_mm], z_end[:-1])), recipe)
+
+
+def _with_tabs(
+    points: Floats, bulge: Floats, length_mm: float, tabs: Tabs, diameter_mm: float
+) -> tuple[Floats, Floats, Bools]:
+    """Split a loop where its tabs begin and end; say which segments lie on a tab."""
+    width = tabs.width_mm + diameter_mm
+    count = min(tabs.count, int(length_mm / (2 * width)))
+    middle = (np.arange(count) + 0.5) * length_mm / max(count, 1)
+    marks = np.column_stack((middle - width / 2, middle + width / 2)).ravel()
+    points, bulge, index = split(points, bulge, marks, closed=True)
+    bridged = np.zeros(len(points), bool)
+    for first, last in index.reshape(-1, 2):  # a handful of tabs
+        bridged[first:last] = True
+    return points, bulge, bridged
+
+
+def _with_steps(cuts: Moves, at: Floats, z_start: Floats, z_before: Floats, recipe: Recipe) -> Moves:
+    """Insert a vertical move wherever a segment starts at another height than the tool stands at."""
+    rise = z_start - z_before
+    steps = np.zeros(len(cuts), MOVE)
+    steps["motion"] = FEED
+    steps["xyz"] = np.column_stack((at, z_start))
+    steps["feed"] = np.where(rise > 0, recipe.feed_mm_min, recipe.plunge_mm_min)
+    steps["power"] = recipe.power
+    both = np.column_stack((steps, cuts)).ravel()
+    wanted = np.column_stack((np.abs(rise) > SMALLEST_MM, np.ones(len(cuts), bool))).ravel()
+    needed: Moves = both[wanted]
+    return needed

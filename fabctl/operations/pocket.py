@@ -1,0 +1,148 @@
+"""Pocket: clear what lies inside closed paths down to a depth, islands left standing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from fabctl.errors import RefusedError
+from fabctl.geometry.curves import extents, from_paths
+from fabctl.geometry.regions import Ring, nest, pocket_rings, to_polygons
+from fabctl.operations.arcs import fit_curves
+from fabctl.operations.passes import Floats, join_moves, segment_moves, spiral_down, vertical
+from fabctl.operations.step import Cut, Cuts, Setup, Step
+from fabctl.toolpath.moves import Moves
+
+Loop = tuple[Floats, Floats]
+"""Points and bulges of a closed path that starts where the tool comes in."""
+
+
+def pocket(step: Step, setup: Setup) -> Cuts:
+    """Clear each region from the inside out, depth by depth.
+
+    Parameters
+    ----------
+    step : Step
+        Closed paths; a path inside another one is an island.
+    setup : Setup
+
+    Returns
+    -------
+    Cuts
+        One group for each region.
+
+    Raises
+    ------
+    RefusedError
+        When a path is open or narrower than the tool.
+    """
+    if not step.curves.closed.all():
+        first = int(np.flatnonzero(~step.curves.closed)[0])
+        raise RefusedError(
+            f"{step.ident[first]} is open: it has no inside to clear",
+            place=step.name,
+            remedy="close it in the drawing, or engrave along its line",
+        )
+    fine = setup.tolerance_mm / 5
+    regions = to_polygons(step.curves, fine)
+    outer = np.flatnonzero(nest(step.curves).depth % 2 == 0)
+    groups = []
+    for region, i in zip(regions, outer.tolist(), strict=True):  # a loop over pockets: few
+        name = step.ident[i]
+        rings = pocket_rings(region, step.tool.diameter_mm / 2, step.recipe.stepover_mm, fine)
+        if not rings:
+            x0, y0, x1, y1 = extents(step.curves.take([i]))
+            raise RefusedError(
+                f"{name} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) is too narrow for a tool of "
+                f"{step.tool.diameter_mm:g} mm",
+                place=step.name,
+                remedy="take a thinner tool (fabctl tools)",
+            )
+        chains = [_linked(chain, rings, 3 * fine) for chain in _chains(rings, 2 * step.recipe.stepover_mm)]
+        groups.append(_clear(step, chains, name))
+    return Cuts(step, groups)
+
+
+def _chains(rings: Sequence[Ring], longest_mm: float) -> list[list[int]]:
+    """Order rings inside out; a chain is cut without lifting the tool.
+
+    A ring comes after all rings inside it. It goes on from the last one of them when that lies beside it.
+    """
+    inside: list[list[int]] = [[] for _ in rings]
+    roots: list[int] = []
+    for i, ring in enumerate(rings):
+        (inside[ring.parent] if ring.parent >= 0 else roots).append(i)
+    order: list[int] = []
+    waiting = roots[::-1]
+    while waiting:
+        i = waiting.pop()
+        order.append(i)
+        waiting += inside[i]
+    chains: list[list[int]] = []
+    for i in reversed(order):
+        before = chains[-1][-1] if chains else -1
+        if before >= 0 and rings[before].parent == i and _gap(rings[before], rings[i]) <= longest_mm:
+            chains[-1].append(i)
+        else:
+            chains.append([i])
+    return chains
+
+
+def _gap(inner: Ring, outer: Ring) -> float:
+    """Distance from where one ring starts to the nearest point of another, mm."""
+    at = inner.points[0]
+    return float(np.hypot(*(_nearest(outer.points, at)[1] - at)))
+
+
+def _nearest(points: Floats, at: Floats) -> tuple[int, Floats]:
+    """Find the segment of a closed polyline nearest to a point, and the point on it."""
+    along = np.roll(points, -1, axis=0) - points
+    share = np.sum((at - points) * along, axis=1) / np.maximum(np.sum(along**2, axis=1), 1e-300)
+    on = points + along * np.clip(share, 0, 1)[:, None]
+    i = int(np.argmin(np.hypot(*(on - at).T)))
+    return i, on[i]
+
+
+def _linked(chain: Sequence[int], rings: Sequence[Ring], tolerance_mm: float) -> list[Loop]:
+    """Let each ring start where the tool comes over from the one before; lines become arcs where they can."""
+    loops: list[Loop] = []
+    for number in chain:  # a loop over rings: each starts where the last one ended
+        points = rings[number].points
+        if loops:
+            i, on = _nearest(points, loops[-1][0][0])
+            points = np.vstack((on, np.roll(points, -i - 1, axis=0)))
+            doubled = np.all(np.abs(points - np.roll(points, 1, axis=0)) < 1e-9, axis=1)
+            points = points[~doubled] if len(points) - doubled.sum() > 2 else points
+        # Counter-clockwise inside a pocket is climb milling for a spindle that turns right.
+        path = from_paths([(np.vstack((points, points[:1])), None, False)])
+        fitted_points, fitted_bulge, _ = fit_curves(path, tolerance_mm)[0]
+        loops.append((fitted_points[:-1], fitted_bulge[:-1]))
+    return loops
+
+
+def _clear(step: Step, chains: Sequence[Sequence[Loop]], name: str) -> list[Cut]:
+    """Cut all chains at one depth after the other."""
+    count = max(1, int(np.ceil(step.depth_mm / step.recipe.stepdown_mm - 1e-9)))
+    if step.depth_mm <= 0:
+        return [_chain_cut(step, chain, 0.0, 0.0, name) for chain in chains]
+    floors = (-step.depth_mm * np.arange(count + 1) / count).tolist()
+    return [
+        _chain_cut(step, chain, above, floor, name) for above, floor in pairwise(floors) for chain in chains
+    ]
+
+
+def _chain_cut(step: Step, chain: Sequence[Loop], above: float, floor: float, name: str) -> Cut:
+    """Spiral down along the first ring of a chain, then go outwards ring by ring at the floor."""
+    recipe, at = step.recipe, chain[0][0][0]
+    parts: list[Moves] = []
+    if above < 0:
+        parts.append(vertical(at, above, recipe.plunge_mm_min, recipe.power))
+    parts.append(spiral_down(*chain[0], above, floor, recipe))
+    for points, bulge in chain[1:]:  # a loop over rings
+        link = parts[-1]["xyz"][-1:, :2]
+        parts.append(segment_moves(link, points[:1], np.zeros(1), np.full(1, floor), recipe))
+        end = np.roll(points, -1, axis=0)
+        parts.append(segment_moves(points, end, bulge, np.full(len(points), floor), recipe))
+    return Cut(np.array([*at, 0.0]), join_moves(parts), name)
