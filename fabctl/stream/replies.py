@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fabctl.stream.codes import ALARMS_POSITION_KNOWN, alarm_meaning, error_meaning
-
 Point = tuple[float, float, float]
 
 
@@ -48,31 +46,16 @@ class Ok:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A line was refused; Grbl goes on with the next one all the same."""
+    """A line was refused, and Grbl goes on with the next one; the firmware profile says what it means."""
 
     code: int
-
-    @property
-    def meaning(self) -> str:
-        """What the number stands for."""
-        return error_meaning(self.code)
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The controller locked itself."""
+    """The controller locked itself; the firmware profile says why and whether position is lost."""
 
     code: int
-
-    @property
-    def meaning(self) -> str:
-        """What the number stands for."""
-        return alarm_meaning(self.code)
-
-    @property
-    def position_known(self) -> bool:
-        """Whether the controller's position is still true."""
-        return self.code in ALARMS_POSITION_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +239,8 @@ def parse_reply(raw: bytes) -> Reply:
 
     Examples
     --------
-    >>> parse_reply(b"error:20").meaning
-    'a G or M word is not supported'
+    >>> parse_reply(b"error:20")
+    Error(code=20)
     >>> parse_reply(b"<Hold:1|MPos:1.000,2.500,-3.000|FS:120,8000>").mpos_mm
     (1.0, 2.5, -3.0)
     >>> parse_reply(b"okk")

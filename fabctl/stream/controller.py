@@ -1,0 +1,195 @@
+"""Meet a controller: wake it to a clean state, and compare what it is with what the profile says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fabctl.errors import LinkError, RefusedError, StoppedError
+from fabctl.shop.machine import Machine
+from fabctl.stream.link import POLL_S, Link
+from fabctl.stream.port import Port
+from fabctl.stream.protocol import Connection, Event, Fault
+from fabctl.stream.replies import (
+    Banner,
+    BuildOptions,
+    Offset,
+    Setting,
+    StartupLine,
+    State,
+    Status,
+    Version,
+)
+
+BOOT_S = 1.5
+"""A boot loader listens for about a second after opening; bytes sent meanwhile may keep it there."""
+WAKE_S = 3.0
+DUMP_S = 5.0
+
+HARMLESS: frozenset[int] = frozenset({0, 1, 10, 11, 24, 25, 26})
+"""Settings that change neither where the tool goes nor what stops it: a difference is told, not refused."""
+
+# three decimals are printed: half of the last one, and the rounding of single precision
+_ABSOLUTE = 0.00051
+_RELATIVE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What a controller said of itself.
+
+    Parameters
+    ----------
+    version : str
+        ``1.1h``.
+    ring_bytes, blocks : int
+        Receive ring and usable planner blocks, from ``$I``.
+    settings : dict of int to float
+        All of ``$$``.
+    offsets : dict of str to (x, y, z) float
+        G54 … G59, G28, G30 and G92 from ``$#``, mm.
+    state : State
+        After waking: Idle, or Alarm when it waits for homing.
+    notes : tuple of str
+        What a person should know.
+    """
+
+    version: str
+    ring_bytes: int
+    blocks: int
+    settings: dict[int, float]
+    offsets: dict[str, tuple[float, float, float]]
+    state: State
+    notes: tuple[str, ...] = ()
+
+
+def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
+    """Wake a controller with a soft reset, read what it is, and refuse it when it is another machine.
+
+    Parameters
+    ----------
+    port : Port
+        Open.
+    machine : Machine
+        Whose settings it must have.
+
+    Returns
+    -------
+    Link, Controller
+        The link is strict from here on.
+
+    Raises
+    ------
+    LinkError
+        When nothing answers, or not as Grbl does, or the machine is busy.
+    RefusedError
+        When settings that matter differ, or lines are stored that run by themselves. Nothing moved.
+    """
+    window = machine.firmware.window_bytes
+    link = Link(port, machine.firmware, Connection(window))
+    version = _wake(link)
+    try:
+        status = link.fresh_status()
+        heard = [event for line in (b"$I", b"$$", b"$N", b"$#") for event in link.command(line, DUMP_S)]
+    except StoppedError as error:
+        raise LinkError(error.problem, file=port.name, remedy="switch the controller off and on") from error
+    options = next((event for event in heard if isinstance(event, BuildOptions)), None)
+    ring = options.ring_bytes if options else machine.firmware.rx_buffer_bytes
+    link.connection.window_bytes = min(window, ring - 1)
+    settings = {event.number: event.value for event in heard if isinstance(event, Setting)}
+    _refuse_stored_lines(port, heard)
+    notes = _compare(port, settings, machine)
+    build = next((event for event in heard if isinstance(event, Version)), None)
+    link.strict = True
+    return link, Controller(
+        version=build.version if build else version,
+        ring_bytes=ring,
+        blocks=options.blocks if options else machine.firmware.planner_blocks - 1,
+        settings=settings,
+        offsets={event.name: event.xyz_mm for event in heard if isinstance(event, Offset)},
+        state=status.state,
+        notes=notes,
+    )
+
+
+def _wake(link: Link) -> str:
+    """Reset to a clean start: no half line in the parser, no G92, no modal state of somebody else."""
+    port, connection = link.port, link.connection
+    start_s = port.clock_s()
+    heard: list[Event] = []
+    while port.clock_s() - start_s < BOOT_S and not _has(heard, Banner):
+        heard += connection.receive(port.read(POLL_S))
+    while port.clock_s() - start_s < BOOT_S + WAKE_S and not _has(heard, Banner) and not _has(heard, Status):
+        heard += link.pump()
+    state = next((event.state for event in reversed(heard) if isinstance(event, Status)), None)
+    if state in {State.RUN, State.JOG, State.HOME, State.HOLD_BRAKING, State.DOOR_BRAKING}:
+        raise LinkError(
+            f"the controller is busy: {state}",
+            file=port.name,
+            remedy="let it finish, or stop it where it was started; nothing was sent but `?`",
+        )
+    if not _has(heard, Banner) and state is None:
+        raise _no_answer(link, heard)
+    heard = link.reset()
+    banner = next((event for event in heard if isinstance(event, Banner)), None)
+    if banner is None:
+        raise _no_answer(link, heard)
+    return banner.version
+
+
+def _has(events: list[Event], kind: type[Banner | Status]) -> bool:
+    return any(isinstance(event, kind) for event in events)
+
+
+def _no_answer(link: Link, heard: list[Event]) -> LinkError:
+    noise = [event.detail for event in heard if isinstance(event, Fault)]
+    if noise:
+        return LinkError(
+            f"the controller does not speak Grbl 1.1, or at another speed: {noise[0]}",
+            file=link.port.name,
+            remedy="compare baud in the machine's profile with the controller's",
+        )
+    return LinkError(
+        "the controller does not answer",
+        file=link.port.name,
+        remedy="look at power, cable, the port's name and the baud rate of the machine's profile",
+    )
+
+
+def _refuse_stored_lines(port: Port, heard: list[Event]) -> None:
+    stored = [event for event in heard if isinstance(event, StartupLine) and event.text]
+    if stored:
+        lines = ", ".join(f"$N{line.index}={line.text}" for line in stored)
+        raise RefusedError(
+            f"the controller runs stored lines by itself at every start: {lines}",
+            file=port.name,
+            remedy="empty them (`$N0=`, `$N1=`) and connect again",
+        )
+
+
+def _compare(port: Port, found: dict[int, float], machine: Machine) -> tuple[str, ...]:
+    differences = {
+        number: (wanted, found.get(number))
+        for number, wanted in machine.settings().items()
+        if not _equal(wanted, found.get(number))
+    }
+    serious = {number: pair for number, pair in differences.items() if number not in HARMLESS}
+    if serious:
+        listed = "; ".join(_difference(number, *pair) for number, pair in sorted(serious.items()))
+        raise RefusedError(
+            f"the controller's settings are not those of {machine.name}: {listed}",
+            file=port.name,
+            remedy="connect the machine the profile describes, correct the profile, or set the controller",
+        )
+    return tuple(
+        "setting differs, harmless: " + _difference(number, *pair)
+        for number, pair in sorted(differences.items())
+    )
+
+
+def _equal(wanted: float, found: float | None) -> bool:
+    return found is not None and abs(wanted - found) <= _ABSOLUTE + _RELATIVE * abs(wanted)
+
+
+def _difference(number: int, wanted: float, found: float | None) -> str:
+    seen = "is missing" if found is None else f"is {found:g}"
+    return f"${number} {seen}, the profile says {wanted:g}"

@@ -1,0 +1,111 @@
+"""Carry out a stop: brake, reset, and find out what is true afterwards. Nothing here moves the machine."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from fabctl.errors import LinkError
+from fabctl.stream.link import FAST_POLL_S, SILENCE_S, Link
+from fabctl.stream.protocol import Realtime
+from fabctl.stream.replies import STANDING, Alarm, Banner, Point, State, Status
+from fabctl.stream.stops import STOPS, Answer, Cause
+
+AGAIN_S = 0.5
+"""A stop byte may be lost on the wire; sending it again is harmless."""
+IDLE_REPORTS = 3
+BRAKED: frozenset[State] = frozenset({State.HOLD_DONE, State.DOOR_CLOSED, State.DOOR_OPEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is true after a stop.
+
+    Parameters
+    ----------
+    position_known : bool
+        Whether the controller's position can be believed.
+    head_off : bool or None
+        Whether spindle or beam is commanded off; None when it could not be found out.
+    mpos_mm, work_mm : (x, y, z) float or None
+        Where the controller says it is, machine and work coordinates.
+    """
+
+    position_known: bool
+    head_off: bool | None
+    mpos_mm: Point | None
+    work_mm: Point | None
+
+
+def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
+    """Do what the table says for a cause, and verify.
+
+    Parameters
+    ----------
+    link : Link
+        Its faults are no longer causes from here on.
+    cause : Cause
+        Why the run ends.
+    braking_s : float
+        The longest this machine takes to stand still, s.
+    """
+    link.strict = False
+    stood = link.mpos_mm if link.connection.state in STANDING else None
+    answer = STOPS[cause].answer
+    try:
+        if answer is Answer.HOLD:
+            stood = _brake(link, braking_s)
+        heard = link.reset()
+        after = _report_after(link)
+    except LinkError:
+        # the port is gone: nothing can be sent or known any more
+        return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
+    lost = any(isinstance(event, Alarm) and link.firmware.alarm(event.code).position_lost for event in heard)
+    restarted = any(isinstance(event, Banner) for event in heard)
+    if after is None or not restarted:
+        return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
+    same = answer is Answer.RELEASE or (stood is not None and link.mpos_mm == stood)
+    known = same and not lost and after.state in {State.IDLE, State.ALARM}
+    return Outcome(known, head_is_off(link), link.mpos_mm, link.work_mm)
+
+
+def head_is_off(link: Link) -> bool | None:
+    """Tell from the last report whether spindle or beam is commanded off; None when it does not say."""
+    status = link.status
+    if status is None or status.speed is None:
+        return None
+    return status.speed == 0
+
+
+def _brake(link: Link, braking_s: float) -> Point | None:
+    """Hold until the machine stands; return where, or None when it never said so."""
+    if link.connection.state in {State.CHECK, State.ALARM, State.SLEEP}:
+        return link.mpos_mm
+    start_s = sent_s = link.port.clock_s()
+    idle = 0
+    _hold(link)
+    while link.port.clock_s() - start_s < braking_s and link.silent_s < SILENCE_S:
+        for event in link.pump(FAST_POLL_S, FAST_POLL_S):
+            if not isinstance(event, Status):
+                continue
+            idle = idle + 1 if event.state is State.IDLE else 0
+            # a jog that is held ends in Idle; one such report may be older than the hold
+            if event.state in BRAKED or idle >= IDLE_REPORTS:
+                return link.mpos_mm
+        if link.port.clock_s() - sent_s > AGAIN_S and link.connection.state is State.RUN:
+            sent_s = link.port.clock_s()
+            _hold(link)
+    return None
+
+
+def _hold(link: Link) -> None:
+    link.port.write(link.connection.send_realtime(Realtime.HOLD))
+
+
+def _report_after(link: Link) -> Status | None:
+    if link.connection.awaits_banner:
+        return None
+    link.forgive_silence()
+    with contextlib.suppress(LinkError):
+        return link.fresh_status()
+    return None

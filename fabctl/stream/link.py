@@ -1,0 +1,259 @@
+"""A port and a connection driven together: polls, time limits, and faults turned into a cause to stop.
+
+Everything is measured on the port's own clock, so that the virtual controller's hour passes in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fabctl.errors import StoppedError
+from fabctl.shop.firmware import Firmware
+from fabctl.stream.port import Port
+from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
+from fabctl.stream.replies import Alarm, Banner, Error, Point, StartupRan, State, Status
+from fabctl.stream.stops import STOPS, Cause
+
+POLL_S = 0.2
+"""Five reports a second cost the controller 0.5 % of its time."""
+FAST_POLL_S = 0.05
+SILENCE_S = 1.5
+"""With a poll every 0.2 s a missing answer is noticed within 2 s."""
+BANNER_S = 3.0
+
+_FAULTS = {
+    FaultKind.UNKNOWN_REPLY: Cause.UNKNOWN_REPLY,
+    FaultKind.STRAY_ANSWER: Cause.STRAY_ANSWER,
+    FaultKind.STATE_JUMP: Cause.STATE_JUMP,
+}
+
+
+@dataclass
+class Link:
+    """One controller on one port.
+
+    Parameters
+    ----------
+    port : Port
+        The wire.
+    firmware : Firmware
+        Says what errors and alarms mean.
+    connection : Connection
+        The protocol.
+    strict : bool
+        Whether a fault ends the run; off while a connection is made and while a stop is carried out.
+    quiet : bool
+        Whether the controller may leave polls unanswered: it does while homing.
+    attend : callable
+        Looks after the operator's requests at each turn; may raise to end the run.
+    """
+
+    port: Port
+    firmware: Firmware
+    connection: Connection = field(default_factory=Connection)
+    strict: bool = False
+    quiet: bool = False
+    attend: Callable[[], None] | None = None
+    status: Status | None = None
+    wco_mm: Point | None = None
+    accessories: str = ""
+    cause: Cause | None = None
+    _polled_s: float = -1e9
+    _asked_since_s: float | None = None
+
+    @property
+    def mpos_mm(self) -> Point | None:
+        """The machine position last reported, mm."""
+        status = self.status
+        if status is None or status.mpos_mm is not None:
+            return status.mpos_mm if status else None
+        if status.wpos_mm is None or self.wco_mm is None:
+            return None
+        return _plus(status.wpos_mm, self.wco_mm, 1.0)
+
+    @property
+    def work_mm(self) -> Point | None:
+        """The work position last reported, mm; None until the controller has told its offset."""
+        status = self.status
+        if status is not None and status.wpos_mm is not None:
+            return status.wpos_mm
+        if status is None or status.mpos_mm is None or self.wco_mm is None:
+            return None
+        return _plus(status.mpos_mm, self.wco_mm, -1.0)
+
+    def fail(self, cause: Cause, detail: str) -> StoppedError:
+        """Note why the run ends and make the error that carries it out of the loops."""
+        self.cause = cause
+        return StoppedError(detail, file=self.port.name, remedy=STOPS[cause].remedy)
+
+    def realtime(self, code: Realtime) -> None:
+        """Put a real-time byte on the wire now, whatever else is queued."""
+        self.port.write(self.connection.send_realtime(code))
+        if code is Realtime.STATUS:
+            self._polled_s = self.port.clock_s()
+            if self._asked_since_s is None:
+                self._asked_since_s = self._polled_s
+
+    def pump(self, timeout_s: float = POLL_S, poll_s: float = POLL_S) -> list[Event]:
+        """Poll when a poll is due, read once, and take in what came.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest this may wait.
+        poll_s : float
+            Time between two polls.
+
+        Raises
+        ------
+        StoppedError
+            When strict, at the first fault; `cause` says which.
+        """
+        if self.strict and self.attend is not None:
+            self.attend()
+        now_s = self.port.clock_s()
+        if now_s - self._polled_s >= poll_s:
+            self.realtime(Realtime.STATUS)
+            now_s = self._polled_s
+        wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
+        data = self.port.read(wait_s)
+        events = self.connection.receive(data)
+        for event in events:
+            if isinstance(event, Status):
+                self._note(event)
+        if self.strict:
+            for event in events:
+                self._judge(event)
+            if not data and self.silent_s > SILENCE_S and not self.quiet:
+                raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")
+        return events
+
+    @property
+    def silent_s(self) -> float:
+        """How long the oldest poll has waited for its answer, s."""
+        return 0.0 if self._asked_since_s is None else self.port.clock_s() - self._asked_since_s
+
+    def forgive_silence(self) -> None:
+        """Begin anew to count how long the controller is silent."""
+        self._asked_since_s = None
+
+    def fresh_status(self, limit_s: float = SILENCE_S) -> Status:
+        """Poll and return a report the controller wrote after this call.
+
+        Raises
+        ------
+        StoppedError
+            When none comes in time.
+        """
+        # a report already on its way answers an earlier poll: only the second one surely is new
+        wanted = 2
+        deadline_s = self.port.clock_s() + limit_s
+        self.realtime(Realtime.STATUS)
+        while True:
+            for event in self.pump(FAST_POLL_S, FAST_POLL_S):
+                if isinstance(event, Status) and self.connection.state is not None:
+                    wanted -= 1
+                    if wanted <= 0:
+                        return event
+            if self.port.clock_s() > deadline_s:
+                raise self.fail(Cause.SILENCE, f"no status report within {limit_s:g} s")
+
+    def command(self, line: bytes, limit_s: float = 2.0) -> list[Event]:
+        """Send one line of our own and return all that came up to its answer.
+
+        Raises
+        ------
+        StoppedError
+            When it is refused, or not answered in time.
+        """
+        self.port.write(self.connection.send_line(line))
+        deadline_s = self.port.clock_s() + limit_s
+        heard: list[Event] = []
+        while True:
+            for event in self.pump():
+                heard.append(event)
+                if isinstance(event, Answered) and event.line == line:
+                    if isinstance(event.reply, Error):
+                        raise self._refused(event)
+                    return heard
+            if self.port.clock_s() > deadline_s:
+                raise self.fail(Cause.SILENCE, f"no answer to {line.decode()} within {limit_s:g} s")
+
+    def reset(self) -> list[Event]:
+        """Soft reset and wait for the banner.
+
+        Returns
+        -------
+        list of Event
+            All that came, the banner last; without a banner when none came in its time.
+        """
+        self.realtime(Realtime.RESET)
+        self.forgive_silence()
+        return self.await_banner(BANNER_S)
+
+    def await_banner(self, limit_s: float) -> list[Event]:
+        """Wait for the banner of a restart we asked for, and return all that came."""
+        deadline_s = self.port.clock_s() + limit_s
+        heard: list[Event] = []
+        while self.connection.awaits_banner and self.port.clock_s() < deadline_s:
+            heard += self.pump(FAST_POLL_S)
+        return heard
+
+    def wait_for(self, states: frozenset[State], limit_s: float, what: str) -> Status:
+        """Poll until the controller reports one of `states`.
+
+        Raises
+        ------
+        StoppedError
+            When it does not in time.
+        """
+        deadline_s = self.port.clock_s() + limit_s
+        while True:
+            for event in self.pump(FAST_POLL_S, FAST_POLL_S):
+                if isinstance(event, Status) and self.connection.state in states:
+                    return event
+            if self.port.clock_s() > deadline_s:
+                raise self.fail(
+                    Cause.SILENCE, f"{what}: still {self.connection.state or 'nothing'} after {limit_s:g} s"
+                )
+
+    def _note(self, status: Status) -> None:
+        self.status = status
+        self._asked_since_s = None
+        if status.wco_mm is not None:
+            self.wco_mm = status.wco_mm
+        if status.accessories is not None:
+            self.accessories = status.accessories
+
+    def _refused(self, event: Answered) -> StoppedError:
+        code = event.reply.code if isinstance(event.reply, Error) else 0
+        place = f"line {event.number}: " if event.number else ""
+        meaning = self.firmware.error(code).meaning
+        return self.fail(Cause.ERROR, f"{place}error:{code} to {event.line.decode()}: {meaning}")
+
+    def _judge(self, event: Event) -> None:
+        match event:
+            case Answered(reply=Error()):
+                raise self._refused(event)
+            case Alarm(code):
+                alarm = self.firmware.alarm(code)
+                lost = alarm.position_lost
+                raise self.fail(
+                    Cause.ALARM_LOST if lost else Cause.ALARM_KNOWN, f"ALARM:{code}: {alarm.meaning}"
+                )
+            case Banner(asked=False):
+                raise self.fail(Cause.RESTART, "the controller restarted by itself")
+            case Fault(kind, detail):
+                raise self.fail(_FAULTS[kind], f"{kind.value}: {detail}")
+            case StartupRan(text):
+                raise self.fail(Cause.UNKNOWN_REPLY, f"the controller ran a stored line by itself: {text}")
+            case Status(state=State.SLEEP):
+                raise self.fail(Cause.SLEEP, "the controller went to sleep")
+            case _:
+                return
+
+
+def _plus(point: Point, offset: Point, sign: float) -> Point:
+    x, y, z = (a + sign * b for a, b in zip(point, offset, strict=True))
+    return x, y, z

@@ -1,0 +1,320 @@
+"""Run one permitted program on one machine, from the first byte to a named end.
+
+One thread, one loop: fill the controller's ring as far as the window allows, read, look, poll. Nothing that
+moves is ever sent twice. How each way of ending is carried out is decided in `fabctl.stream.stops` alone.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+
+from fabctl.errors import LinkError, RefusedError
+from fabctl.stream.controller import Controller, connect
+from fabctl.stream.halt import Outcome, halt, head_is_off
+from fabctl.stream.limits import braking_limit_s, tolerance_mm
+from fabctl.stream.link import Link
+from fabctl.stream.path import PathWatch
+from fabctl.stream.pause import PAUSED, stay_held
+from fabctl.stream.port import Port, Wakeable
+from fabctl.stream.prepare import home_machine, set_zero
+from fabctl.stream.replies import Point, State, Status
+from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
+from fabctl.stream.stops import STOPS, Cause, EndState
+from fabctl.stream.text import TextFacts, WireLine, examine, wire_lines
+from fabctl.stream.watch import Watch
+
+SETTLE_S = 3.0
+DRAIN = b"G4P0.01"
+"""Answered only when the planner is empty; moves nothing."""
+
+
+def run(port: Port, order: Order, hooks: Hooks | None = None) -> RunResult:
+    """Send a program and stay with it until the machine stands still.
+
+    Parameters
+    ----------
+    port : Port
+        Open, and nobody else's. It stays open.
+    order : Order
+        What to send, for which machine, with its permit.
+    hooks : Hooks, optional
+        Whom to ask and tell.
+
+    Returns
+    -------
+    RunResult
+        Done, or stopped with position known or unknown. A stop is no exception here.
+
+    Raises
+    ------
+    RefusedError
+        Before the first byte when permit, program and machine do not belong together or the program holds
+        what must not be sent; after connecting when the controller is another one. Nothing moved.
+    LinkError
+        When no sound connection comes about. Nothing moved.
+    """
+    hooks = hooks or Hooks()
+    order.permit.demand(order.program, order.machine)
+    facts = examine(io.BytesIO(order.program), order.machine.firmware.line_limit_chars)
+    link, controller = connect(port, order.machine)
+    if isinstance(port, Wakeable):
+        hooks.operator.wake = port.wake
+    return _Run(link, controller, order, facts, hooks).carry_out()
+
+
+class _Run:
+    """One run over a link: prepare, stream, finish, or stop."""
+
+    def __init__(
+        self, link: Link, controller: Controller, order: Order, facts: TextFacts, hooks: Hooks
+    ) -> None:
+        self._link = link
+        self._controller = controller
+        self._order = order
+        self._facts = facts
+        self._hooks = hooks
+        self._watch = Watch(link, PathWatch((), (0, 0, 0), 0, 0), laser=False)
+        self._start_s = link.port.clock_s()
+        self._section = 1
+        link.attend = self._attend
+
+    def carry_out(self) -> RunResult:
+        """Do all of it and name the end."""
+        link = self._link
+        try:
+            self._prepare()
+            self._stream(self._lines())
+            self._finish()
+        except LinkError as error:
+            return self._stop(link.cause or Cause.PORT_LOST, error.problem)
+        except BaseException as error:
+            # whatever happened on our side, the machine comes first; the error goes on afterwards
+            outcome = halt(link, Cause.INTERRUPTED, braking_limit_s(self._order.machine))
+            error.add_note(f"the machine was stopped: {_say(outcome)}")
+            raise
+        off = head_is_off(link)
+        result = self._result(Cause.DONE, "", Outcome(True, off, link.mpos_mm, link.work_mm))
+        self._tell("end", end_state=result.end_state.value, head_off=off, work_mm=result.work_mm)
+        return result
+
+    def _prepare(self) -> None:
+        order, link, hooks = self._order, self._link, self._hooks
+        self._tell("connected", version=self._controller.version, notes=self._controller.notes)
+        home = order.machine.homing if order.home is None else order.home
+        if home:
+            home_machine(link, hooks)
+        elif self._controller.state is State.ALARM:
+            raise RefusedError(
+                "the controller is in alarm: its position is not known",
+                file=link.port.name,
+                remedy="home it, or set it by hand to a known point and unlock it with $X",
+            )
+        if order.here_mm is not None:
+            set_zero(link, order.machine, order.here_mm, hooks)
+        if order.check_first:
+            self._check()
+        status = link.fresh_status()
+        if status.state is not State.IDLE or link.work_mm is None:
+            raise RefusedError(
+                f"the controller is not ready: {status.state}",
+                file=link.port.name,
+                remedy="clear what it shows: door, limit switches, hold",
+            )
+        self._tell("armed", program_sha256=self._facts.sha256, lines=self._facts.lines, work_mm=link.work_mm)
+        self._begin(link.work_mm)
+        self._tell("started", work_mm=link.work_mm)
+
+    def _begin(self, start_mm: Point) -> None:
+        machine, link = self._order.machine, self._link
+        link.connection.begin_program()
+        steps = [value for value in machine.steps_per_mm if value > 0]
+        path = PathWatch(
+            self._order.legs, start_mm, tolerance_mm(machine), self._controller.blocks, 2 / min(steps)
+        )
+        self._watch = Watch(link, path, laser=machine.head.kind == "laser")
+        self._start_s = link.port.clock_s()
+        self._watch.restart()
+
+    def _check(self) -> None:
+        """Send everything through check mode: parsed with all its limits, nothing moves."""
+        link = self._link
+        link.command(b"$C")
+        link.wait_for(frozenset({State.CHECK}), SETTLE_S, "check mode")
+        link.connection.begin_program()
+        self._watch.restart()
+        self._stream(line for line in self._lines() if not line.pause)
+        link.command(b"$C")
+        link.await_banner(SETTLE_S)
+        link.wait_for(frozenset({State.IDLE}), SETTLE_S, "leaving check mode")
+        self._tell("checked", lines=self._facts.lines)
+
+    def _lines(self) -> Iterator[WireLine]:
+        return wire_lines(io.BytesIO(self._order.program), self._order.machine.firmware.line_limit_chars)
+
+    def _stream(self, lines: Iterator[WireLine]) -> None:
+        """Keep the ring full until every line has its answer; stop for a person where the program says."""
+        connection, port = self._link.connection, self._link.port
+        line = next(lines, None)
+        while line is not None or connection.unanswered:
+            batch = bytearray()
+            waiting = not connection.unanswered
+            while (
+                line is not None
+                and not line.pause
+                and connection.state in {State.IDLE, State.RUN, State.CHECK}
+                and connection.fits(line.text)
+            ):
+                batch += connection.send_line(line.text, line.number)
+                line = next(lines, None)
+            if batch:
+                port.write(bytes(batch))
+                if waiting:
+                    self._watch.restart()
+            self._step()
+            if line is not None and line.pause and not connection.unanswered:
+                self._pause_for_person(line)
+                line = next(lines, None)
+
+    def _step(self) -> None:
+        """Take one turn: the operator first, then what the controller says."""
+        operator, link = self._hooks.operator, self._link
+        # nothing moves in check mode, and it knows no hold: the request waits for its end
+        if operator.wants_hold and link.connection.state is not State.CHECK:
+            self._stay_held(asked=True)
+            return
+        for event in link.pump():
+            if isinstance(event, Status):
+                self._watch.look(event)
+                self._report(event)
+        if link.connection.state in PAUSED:
+            self._stay_held(asked=False)
+
+    def _stay_held(self, *, asked: bool) -> None:
+        stay_held(self._link, self._order.machine, self._hooks, self._report, asked=asked)
+        self._watch.restart()
+
+    def _attend(self) -> None:
+        """Look after the operator; called at every turn of every wait."""
+        operator, link = self._hooks.operator, self._link
+        # homing knows neither hold nor abort: any request to stop is a reset there
+        if operator.wants_reset or (link.quiet and (operator.wants_abort or operator.wants_hold)):
+            raise link.fail(Cause.OPERATOR_RESET, "the operator asked for a reset")
+        if operator.wants_abort:
+            raise link.fail(Cause.OPERATOR_ABORT, "the operator asked for an abort")
+
+    def _pause_for_person(self, line: WireLine) -> None:
+        self._drain()
+        self._demand_head_off()
+        self._section += 1
+        executed = self._link.connection.executed
+        self._tell("pause", line=line.number, note=line.note, executed=executed)
+        if not self._hooks.arm(Pause(self._section, line.number, line.note)):
+            raise self._link.fail(Cause.DECLINED, f"line {line.number}: {line.note}: not armed")
+        self._link.fresh_status()
+        self._tell("section", section=self._section, line=line.number, work_mm=self._link.work_mm)
+        self._watch.restart()
+
+    def _drain(self) -> None:
+        """Wait until the planner is empty and the machine stands at the end of what was sent."""
+        link, connection = self._link, self._link.connection
+        link.port.write(connection.send_line(DRAIN))
+        self._watch.restart()
+        while connection.unanswered:
+            self._step()
+        link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the program")
+        link.fresh_status()
+        end_mm = self._watch.path.take_all(connection.sent)
+        if self._watch.path.watches:
+            self._demand_position(end_mm)
+        connection.mark_executed(connection.sent)
+
+    def _finish(self) -> None:
+        self._drain()
+        status, end_mm = self._link.fresh_status(), self._order.end_mm
+        blocks, ring = self._controller.blocks, self._controller.ring_bytes
+        left = status.blocks_free not in {None, blocks} or status.bytes_free not in {None, ring, ring - 1}
+        if left:
+            raise self._link.fail(
+                Cause.LEFT_OVER, f"Bf:{status.blocks_free},{status.bytes_free} instead of {blocks},{ring}"
+            )
+        if end_mm is not None:
+            self._demand_position(end_mm)
+        self._demand_head_off()
+
+    def _demand_position(self, wanted_mm: Point) -> None:
+        found_mm = self._link.work_mm
+        if found_mm is None or math.dist(found_mm, wanted_mm) > tolerance_mm(self._order.machine):
+            raise self._link.fail(Cause.WRONG_END, f"at {found_mm}, planned {wanted_mm}")
+
+    def _demand_head_off(self) -> None:
+        if head_is_off(self._link) is False:
+            speed = self._link.status.speed if self._link.status else None
+            raise self._link.fail(Cause.HEAD_ON, f"the machine is idle and the head is on (S{speed:g})")
+
+    def _report(self, status: Status) -> None:
+        connection = self._link.connection
+        self._hooks.progress(
+            Progress(
+                sent=connection.sent,
+                acknowledged=connection.acknowledged,
+                executed=connection.executed,
+                at_most=self._at_most(),
+                lines=self._facts.lines,
+                state=status.state.value,
+                work_mm=self._link.work_mm,
+                feed_mm_min=status.feed_mm_min,
+                speed=status.speed,
+                elapsed_s=self._link.port.clock_s() - self._start_s,
+                checking=status.state is State.CHECK,
+            )
+        )
+
+    def _at_most(self) -> int:
+        connection = self._link.connection
+        return min(connection.sent, max(connection.executed, self._watch.place.at_most))
+
+    def _tell(self, kind: str, **facts: Fact) -> None:
+        self._hooks.transition(kind, facts)
+
+    def _stop(self, cause: Cause, reason: str) -> RunResult:
+        outcome = halt(self._link, cause, braking_limit_s(self._order.machine))
+        if outcome.position_known:
+            self._watch.locate()
+        result = self._result(cause, reason, outcome)
+        facts: dict[str, Fact] = {
+            "cause": cause.value,
+            "reason": reason,
+            "executed": result.executed,
+            "at_most": result.at_most,
+        }
+        self._tell("stop", **facts)
+        self._tell("end", end_state=result.end_state.value, head_off=result.head_off, work_mm=result.work_mm)
+        return result
+
+    def _result(self, cause: Cause, reason: str, outcome: Outcome) -> RunResult:
+        best = STOPS[cause].best
+        end_state = best if outcome.position_known or best is EndState.DONE else EndState.UNKNOWN
+        connection = self._link.connection
+        return RunResult(
+            end_state=end_state,
+            cause=cause,
+            reason=reason,
+            sent=connection.sent,
+            acknowledged=connection.acknowledged,
+            executed=connection.executed,
+            at_most=self._at_most() if outcome.position_known else connection.sent,
+            lines=self._facts.lines,
+            duration_s=self._link.port.clock_s() - self._start_s,
+            head_off=outcome.head_off,
+            mpos_mm=outcome.mpos_mm,
+            work_mm=outcome.work_mm,
+            notes=self._controller.notes,
+        )
+
+
+def _say(outcome: Outcome) -> str:
+    known = "known" if outcome.position_known else "unknown"
+    head = {True: "off", False: "STILL ON", None: "not seen to be off"}[outcome.head_off]
+    return f"position {known}, head {head}"

@@ -1,0 +1,240 @@
+"""How a run can end: one table of causes, what is sent for each, and the best that can be said after.
+
+docs/stops.md shows the same table; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class EndState(StrEnum):
+    """The three ways a run ends; there is no fourth."""
+
+    DONE = "done"
+    KNOWN = "stopped, position known"
+    UNKNOWN = "stopped, position unknown"
+
+
+class Answer(Enum):
+    """What is sent when a run ends. None of these moves the machine anywhere."""
+
+    NONE = "nothing"
+    HOLD = "`!`, poll until `Hold:0`, Ctrl-X, verify"
+    RESET = "Ctrl-X at once, verify"
+    RELEASE = "Ctrl-X, verify: the controller stands already"
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """One row of the table.
+
+    Parameters
+    ----------
+    seen : str
+        What the sender saw.
+    answer : Answer
+        What it sends.
+    best : EndState
+        What it may claim when all that is verified afterwards holds; else position is unknown.
+    remedy : str
+        What a person does next.
+    """
+
+    seen: str
+    answer: Answer
+    best: EndState
+    remedy: str
+
+
+class Cause(StrEnum):
+    """Why a run ended."""
+
+    DONE = "done"
+    OPERATOR_ABORT = "operator abort"
+    OPERATOR_RESET = "operator reset"
+    DECLINED = "section declined"
+    ERROR = "error"
+    ALARM_KNOWN = "alarm, position kept"
+    ALARM_LOST = "alarm, position lost"
+    RESTART = "unasked restart"
+    UNKNOWN_REPLY = "unknown reply"
+    STRAY_ANSWER = "stray answer"
+    STATE_JUMP = "impossible state"
+    SLEEP = "asleep"
+    STALL = "stall"
+    SILENCE = "silence"
+    PORT_LOST = "port lost"
+    OFF_PATH = "off the path"
+    BEAM_STANDING = "beam standing still"
+    WRONG_END = "wrong end position"
+    LEFT_OVER = "bytes left over"
+    HEAD_ON = "head still on"
+    INTERRUPTED = "sender interrupted"
+
+
+_HOME = "find the position anew: home, or set the zero by hand"
+_LINK = "look at cable, earthing and other programs on the port; the part is not to be trusted"
+
+STOPS: dict[Cause, StopRule] = {
+    Cause.DONE: StopRule(
+        "every line answered, `Idle`, buffers empty, position is the program's end, head off",
+        Answer.NONE,
+        EndState.DONE,
+        "",
+    ),
+    Cause.OPERATOR_ABORT: StopRule(
+        "the operator asked for an abort", Answer.HOLD, EndState.KNOWN, "start again when ready"
+    ),
+    Cause.OPERATOR_RESET: StopRule(
+        "the operator asked for a reset at once; position stays known only if the machine stood still",
+        Answer.RESET,
+        EndState.KNOWN,
+        _HOME,
+    ),
+    Cause.DECLINED: StopRule(
+        "a section was not armed by the operator", Answer.HOLD, EndState.KNOWN, "start again when ready"
+    ),
+    Cause.ERROR: StopRule(
+        "first `error:N` to any line",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "check the program for this machine; if it passes, the link changed a byte: look at the cable",
+    ),
+    Cause.ALARM_KNOWN: StopRule(
+        "`ALARM:N` after which the position is still true (soft limit, probe)",
+        Answer.RELEASE,
+        EndState.KNOWN,
+        "look where the program leaves the machine's travel, and where the work zero is",
+    ),
+    Cause.ALARM_LOST: StopRule(
+        "`ALARM:N` after which it is not (limit switch, reset in motion, homing)",
+        Answer.RESET,
+        EndState.UNKNOWN,
+        _HOME,
+    ),
+    Cause.RESTART: StopRule(
+        "a start-up banner nobody asked for",
+        Answer.RESET,
+        EndState.UNKNOWN,
+        "look at the controller's power supply and USB cable, then " + _HOME,
+    ),
+    Cause.UNKNOWN_REPLY: StopRule("a reply outside Grbl's grammar", Answer.HOLD, EndState.KNOWN, _LINK),
+    Cause.STRAY_ANSWER: StopRule(
+        "an answer to a line that was never sent", Answer.HOLD, EndState.KNOWN, _LINK
+    ),
+    Cause.STATE_JUMP: StopRule(
+        "a state that cannot follow the one before", Answer.RESET, EndState.UNKNOWN, _LINK + ". " + _HOME
+    ),
+    Cause.SLEEP: StopRule("the controller went to sleep: motors off", Answer.RESET, EndState.UNKNOWN, _HOME),
+    Cause.STALL: StopRule(
+        "`Idle` or an unchanged position with unanswered lines, no dwell among them",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "an answer or a line was lost on the way: " + _LINK,
+    ),
+    Cause.SILENCE: StopRule(
+        "no answer to `?`, or none to a command in its time",
+        Answer.RESET,
+        EndState.UNKNOWN,
+        "use the emergency stop if anything still moves or turns; then " + _HOME,
+    ),
+    Cause.PORT_LOST: StopRule(
+        "the port failed while reading or writing",
+        Answer.RESET,
+        EndState.UNKNOWN,
+        "use the emergency stop: the controller runs its buffers out and may leave the head on; then "
+        + _HOME,
+    ),
+    Cause.OFF_PATH: StopRule(
+        "a position off every planned move between the last proven and the last sent line",
+        Answer.HOLD,
+        EndState.KNOWN,
+        _LINK,
+    ),
+    Cause.BEAM_STANDING: StopRule(
+        "beam on (M3) while the head stands still",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "use M4 on a laser; look why the stream starved",
+    ),
+    Cause.WRONG_END: StopRule(
+        "all answered and `Idle`, but not where the program ends", Answer.HOLD, EndState.KNOWN, _LINK
+    ),
+    Cause.LEFT_OVER: StopRule(
+        "all answered and `Idle`, but the controller's buffers are not empty",
+        Answer.HOLD,
+        EndState.KNOWN,
+        _LINK,
+    ),
+    Cause.HEAD_ON: StopRule(
+        "the program ended, or paused for a person, with the head on",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "end the program, and each section, with M5",
+    ),
+    Cause.INTERRUPTED: StopRule(
+        "the sender itself failed: disk full, a bug, Ctrl-C outside its handler",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "see the error that came with it",
+    ),
+}
+"""What is done for each cause; the only place where that is decided."""
+
+
+def stops_table() -> str:
+    """Write the table as docs/stops.md shows it.
+
+    Examples
+    --------
+    >>> stops_table().splitlines()[0]
+    '| cause | what is seen | what is sent | best end state |'
+    """
+    rows = [f"| {cause} | {rule.seen} | {rule.answer.value} | {rule.best} |" for cause, rule in STOPS.items()]
+    return "\n".join(["| cause | what is seen | what is sent | best end state |", "|---|---|---|---|", *rows])
+
+
+class Operator:
+    """The operator's hand on a run; each method may be called from a signal handler or another thread.
+
+    Parameters
+    ----------
+    wake : callable, optional
+        Called after each request, so that a waiting sender looks at once; the sender sets it.
+    """
+
+    def __init__(self, wake: Callable[[], None] | None = None) -> None:
+        self.wake = wake
+        self.wants_hold = False
+        self.wants_resume = False
+        self.wants_abort = False
+        self.wants_reset = False
+
+    def hold(self) -> None:
+        """Ask for a feed hold: brake along the path, keep position, head off."""
+        self.wants_resume = False
+        self.wants_hold = True
+        self._tell()
+
+    def resume(self) -> None:
+        """Ask to go on from a hold, once braking is done."""
+        self.wants_hold = False
+        self.wants_resume = True
+        self._tell()
+
+    def abort(self) -> None:
+        """Ask for the clean end: hold, wait until the machine stands, reset. Position stays known."""
+        self.wants_abort = True
+        self._tell()
+
+    def reset(self) -> None:
+        """Ask for a soft reset at once. Not an emergency stop: that is a switch in the power line."""
+        self.wants_reset = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.wake is not None:
+            self.wake()

@@ -1,0 +1,132 @@
+"""Look at every status report of a run for what a sound run never shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from fabctl.stream.link import Link
+from fabctl.stream.path import PathWatch, Place
+from fabctl.stream.replies import Point, State, Status
+from fabctl.stream.stops import Cause
+
+STALL_S = 1.6
+"""With a poll every 0.2 s a stall is noticed within 2 s."""
+STANDING_BEAM_S = 0.3
+MOVING: frozenset[State] = frozenset({State.RUN, State.IDLE, State.CHECK})
+
+_DWELL = re.compile(rb"G0*4(?![0-9.])")
+_SECONDS = re.compile(rb"P(\d*\.?\d*)")
+
+
+@dataclass
+class Watch:
+    """What was last seen to go on, and since when.
+
+    Parameters
+    ----------
+    link : Link
+        Where the counters are.
+    path : PathWatch
+        The planned moves under way.
+    laser : bool
+        Whether the head burns where it stands.
+    """
+
+    link: Link
+    path: PathWatch
+    laser: bool
+    place: Place = field(default_factory=lambda: Place(0, 0, 0.0))
+    _since_s: float = 0.0
+    _acknowledged: tuple[int, int] = (0, 0)
+    _position_mm: Point | None = None
+    _beam_since_s: float | None = None
+
+    def restart(self) -> None:
+        """Begin to wait anew: after a pause, or when lines are sent after none were under way."""
+        self._since_s = self.link.port.clock_s()
+        self._beam_since_s = None
+
+    def look(self, status: Status) -> None:
+        """Judge one report.
+
+        Raises
+        ------
+        StoppedError
+            At a stall, off the path, or a beam that stands still.
+        """
+        self._look_for_progress(status)
+        self._look_at_beam(status)
+        self._look_at_path()
+
+    def _look_for_progress(self, status: Status) -> None:
+        connection, now_s = self.link.connection, self.link.port.clock_s()
+        answered = (connection.acknowledged, connection.unanswered)
+        if (
+            answered != self._acknowledged
+            or self.link.mpos_mm != self._position_mm
+            or not connection.unanswered
+            or status.state not in MOVING
+        ):
+            self._acknowledged, self._position_mm, self._since_s = answered, self.link.mpos_mm, now_s
+            return
+        waited_s = now_s - self._since_s
+        if waited_s > STALL_S + dwell_s(connection.oldest_line):
+            oldest = connection.oldest_line.decode()
+            raise self.link.fail(
+                Cause.STALL,
+                f"{status.state} for {waited_s:.1f} s without an answer to {oldest}: "
+                f"{connection.unanswered} lines unanswered",
+            )
+
+    def _look_at_beam(self, status: Status) -> None:
+        now_s = self.link.port.clock_s()
+        # with M4 the firmware itself turns the beam off at standstill; S of the report may be an old one
+        burns = (
+            self.laser
+            and status.state in MOVING
+            and status.feed_mm_min == 0
+            and bool(status.speed)
+            and "S" in self.link.accessories
+        )
+        if not burns:
+            self._beam_since_s = None
+        elif self._beam_since_s is None:
+            self._beam_since_s = now_s
+        elif now_s - self._beam_since_s > STANDING_BEAM_S:
+            raise self.link.fail(
+                Cause.BEAM_STANDING, f"S{status.speed:g} at standstill for {now_s - self._beam_since_s:.1f} s"
+            )
+
+    def locate(self) -> None:
+        """Place the last reported position on the path and mark what it proves executed."""
+        connection, work_mm = self.link.connection, self.link.work_mm
+        if work_mm is None:
+            return
+        self.place = self.path.locate(work_mm, connection.sent, connection.acknowledged)
+        connection.mark_executed(max(connection.executed, min(self.place.at_least, connection.sent)))
+
+    def _look_at_path(self) -> None:
+        connection, work_mm = self.link.connection, self.link.work_mm
+        if work_mm is None or connection.state is State.CHECK:
+            return
+        self.locate()
+        if self.place.off_mm > 0:
+            where = ", ".join(f"{value:.3f}" for value in work_mm)
+            raise self.link.fail(
+                Cause.OFF_PATH,
+                f"at {where}: {self.place.off_mm:.3f} mm off every move of lines "
+                f"{self.place.at_least + 1} … {connection.sent}",
+            )
+
+
+def dwell_s(line: bytes) -> float:
+    """Return how long a line makes the controller wait by itself, s.
+
+    Examples
+    --------
+    >>> dwell_s(b"G4P2.5"), dwell_s(b"G43.1Z1"), dwell_s(b"G1X4P2")
+    (2.5, 0.0, 0.0)
+    """
+    seconds = _SECONDS.search(line) if _DWELL.search(line) else None
+    return float(seconds.group(1) or 0) if seconds and seconds.group(1) != b"." else 0.0
