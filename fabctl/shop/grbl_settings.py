@@ -222,14 +222,14 @@ def compare(machine: Machine, settings: Settings) -> tuple[Difference, ...]:
     Returns
     -------
     tuple of Difference
-        By number; values within 0.1 % are the same (Grbl prints three decimals), and settings that
-        change nothing in what is cut (`CHANGES_NOTHING`) are left out.
+        By number; equal as far as Grbl prints (three decimals of a 24-bit float) is the same, and
+        settings that change nothing in what is cut (`CHANGES_NOTHING`) are left out.
     """
     found = []
     for number, expected in machine.settings().items():
         seen = settings.values.get(number)
         if number in CHANGES_NOTHING or (not machine.has_z and number in {102, 112, 122, 132}):
             continue
-        if seen is None or not math.isclose(seen, expected, rel_tol=1e-3, abs_tol=5e-4):
+        if seen is None or not math.isclose(seen, expected, rel_tol=1e-6, abs_tol=6e-4):
             found.append(Difference(number, expected, seen))
     return tuple(found)

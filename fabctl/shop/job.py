@@ -38,6 +38,7 @@ OPERATION = Table(
         Key("depth", "text", "instead of depth_mm: all the way", default="", choices=("", "through")),
         Key("tool", "name", "another tool than the job's", default=ABSENT),
         Key("tabs", "table", "bridges that hold a part in place", default=ABSENT, table=TABS),
+        Key("relief", "flag", "cut inner corners out for a square counterpart", default=False),
         Key("feed_mm_min", "number", "instead of the recipe's", default=ABSENT, low=1, high=100000),
         Key("plunge_mm_min", "number", "instead of the recipe's", default=ABSENT, low=1, high=100000),
         Key("stepdown_mm", "number", "instead of the recipe's", default=ABSENT, low=0.001, high=100),
@@ -178,6 +179,8 @@ class Operation:
         Another tool than the job's.
     tabs : Tabs, optional
         Of a profile.
+    relief : bool
+        Whether a profile's inner corners are cut out for a square counterpart (dogbones).
     overrides : Overrides
         Values instead of the recipe's.
     """
@@ -192,6 +195,7 @@ class Operation:
     through: bool = False
     tool: str | None = None
     tabs: Tabs | None = None
+    relief: bool = False
     overrides: Overrides = field(default_factory=Overrides)
 
     def selects(self, layer: str, colour: str, ident: str) -> bool:
@@ -342,5 +346,6 @@ def _operation(values: dict[str, Any]) -> Operation:
         through=values["depth"] == "through",
         tool=values["tool"],
         tabs=None if tabs is None else Tabs(**tabs),
+        relief=values["relief"],
         overrides=Overrides(**wishes),
     )

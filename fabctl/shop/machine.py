@@ -37,9 +37,23 @@ _NO_Z: dict[str, Any] = {
 
 MOTION = Table(
     (
-        Key("junction_deviation_mm", "number", "freedom in corners ($11)", default=0.01, low=0.001, high=1),
+        Key(
+            "junction_deviation_mm",
+            "number",
+            "how far the planner may think a corner rounded: more is faster and rougher ($11)",
+            default=0.01,
+            low=0.001,
+            high=1,
+        ),
         Key("arc_tolerance_mm", "number", "chord error of arcs ($12)", default=0.002, low=0.0005, high=1),
-        Key("step_idle_ms", "integer", "255 keeps motors on ($1)", default=255, low=0, high=255),
+        Key(
+            "step_idle_ms",
+            "integer",
+            "wait before the motors are switched off; 255 keeps them on ($1)",
+            default=255,
+            low=0,
+            high=255,
+        ),
         Key("step_pulse_us", "integer", "length of a step pulse ($0)", default=10, low=3, high=100),
         Key("invert_enable", "flag", "the drivers' enable pin is the other way round ($4)", default=False),
     )
@@ -73,13 +87,26 @@ HEAD = Table(
         Key("full_scale", "number", "S of full speed or power ($30)", default=1000.0, low=1, high=100000),
         Key("min_rpm", "number", "slowest speed a spindle runs at ($31)", default=0.0, low=0, high=100000),
         Key("max_rpm", "number", "fastest speed of a spindle", default=0.0, low=0, high=100000),
-        Key("power_w", "number", "of the spindle's shaft or laser's beam", default=0.0, low=0, high=20000),
-        Key("on_word", "text", "M4: laser power follows speed", default="", choices=("", "M3", "M4")),
+        Key("power_w", "number", "of shaft or beam, not the plug", default=0.0, low=0, high=20000),
+        Key(
+            "on_word",
+            "text",
+            "switches spindle or beam on; with M4 a laser's power follows its speed",
+            default="",
+            choices=("", "M3", "M4"),
+        ),
         Key("laser_mode", "flag", "the firmware's laser mode ($32)", default=False),
         Key("spin_up_s", "number", "wait after switching on", default=0.0, low=0, high=60),
         Key("pen_up_mm", "number", "Z of a lifted pen, above the stock", default=0.0, low=0, high=100),
-        Key("pen_down_mm", "number", "Z of a pen that writes", default=0.0, low=-20, high=5),
-        Key("stepdown_factor", "number", "share of stepdown the frame takes", default=1.0, low=0.05, high=1),
+        Key("pen_down_mm", "number", "Z of a pen that writes, into its spring", default=0.0, low=-20, high=5),
+        Key(
+            "stepdown_factor",
+            "number",
+            "share of a material's stepdown that the frame bears: 1 stiff, 0.5 a light desktop router",
+            default=1.0,
+            low=0.05,
+            high=1,
+        ),
     ),
     (
         Rule(

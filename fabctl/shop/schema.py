@@ -24,6 +24,7 @@ ABSENT: Final = None
 """The default of a key or table that may be left out and then has no value."""
 
 UNITS: dict[str, str] = {
+    "decimals_mm": "",
     "_mm_min": "mm/min",
     "_m_min": "m/min",
     "_mm_s2": "mm/s²",
@@ -108,7 +109,8 @@ class Key:
         """
         if self.choices:
             return " or ".join(f'"{choice}"' for choice in self.choices)
-        span = f" from {self.low:g} to {self.high:g} {self.unit}".rstrip() if math.isfinite(self.low) else ""
+        bounds = f" from {_plain(self.low)} to {_plain(self.high)} {self.unit}".rstrip()
+        span = bounds if math.isfinite(self.low) else ""
         many = f"a list of {self.count} numbers" if self.count else "a list of numbers"
         return {
             "number": f"a number{span}",
@@ -122,6 +124,10 @@ class Key:
             "table": f"a table [{self.name}]",
             "tables": f"tables [[{self.name}]]",
         }[self.kind]
+
+
+def _plain(number: float) -> str:
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +444,15 @@ def rows(table: Table, prefix: str = "") -> list[tuple[str, str, str, str]]:
             found.extend(rows(key.table, f"{name}."))
         else:
             found.append((name, *_described(key)))
+    return found
+
+
+def rules(table: Table, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Return the rules among keys for a person: key path, what is wrong otherwise, what is right."""
+    found = [(f"{prefix}{rule.keys[0]}", rule.problem, rule.accepted) for rule in table.rules]
+    for key in table.keys:
+        if key.table is not None:
+            found.extend(rules(key.table, f"{prefix}{key.name}."))
     return found
 
 

@@ -53,7 +53,7 @@ TOOL = Table(
         ),
         Rule(
             ("angle_deg", "kind"),
-            lambda angle, kind: angle > 0 or kind != "vbit",
+            lambda angle, kind: 10 <= angle <= 170 or kind != "vbit",
             "a V-bit needs the angle of its tip",
             "from 10 to 170 deg",
         ),
