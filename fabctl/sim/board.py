@@ -10,8 +10,8 @@ from fabctl.errors import LinkError
 from fabctl.sim.cpu import Cpu
 from fabctl.sim.outputs import Outputs
 from fabctl.sim.parser import ParserState
-from fabctl.sim.plant import Plant
 from fabctl.sim.planner import Planner
+from fabctl.sim.plant import Plant
 from fabctl.sim.realtime import Realtime
 from fabctl.sim.settings import Settings
 from fabctl.sim.stepper import Stepper

@@ -15,8 +15,8 @@ from fabctl.sim.cpu import Cpu
 from fabctl.sim.firmware import main
 from fabctl.sim.outputs import Outputs
 from fabctl.sim.parser import ParserState
-from fabctl.sim.plant import Plant, Wiring
 from fabctl.sim.planner import Planner
+from fabctl.sim.plant import Plant, Wiring
 from fabctl.sim.profile import SegmentMaker
 from fabctl.sim.protocol import kill
 from fabctl.sim.realtime import (
@@ -122,7 +122,18 @@ class Controller:
         receiver = Receiver(cpu, self._on_realtime, byte_s)
         transmitter = Transmitter(cpu, byte_s, options.latency_s, options.delay_s)
         self.board = Board(
-            cpu, kept, rt, ParserState(), planner, stepper, outputs, plant, trace, receiver, transmitter, options.build
+            cpu,
+            kept,
+            rt,
+            ParserState(),
+            planner,
+            stepper,
+            outputs,
+            plant,
+            trace,
+            receiver,
+            transmitter,
+            options.build,
         )
         self._program: Program = main(self.board)
         self._wait = PAUSE

@@ -72,34 +72,36 @@ def _begin(board: Board, axes: tuple[int, ...], way_mm: float, rate_mm_min: floa
 def _run(board: Board, axes: tuple[int, ...], *, approach: bool) -> Program:
     """Run one motion of the cycle to its end, or raise the alarm it ends with."""
     rt, plant, stepper = board.rt, board.plant, board.stepper
-    mask = sum(1 << axis for axis in axes)
 
-    def open_axes() -> int:
+    def _open_axes() -> int:
         return sum(1 << axis for axis in axes if not plant.locked[axis])
 
-    def lock() -> None:
+    def _lock() -> None:
         closed = plant.limits()
         for axis in axes:
             plant.locked[axis] |= bool(closed >> axis & 1)
 
     if approach:
-        lock()
-        stepper.watch = (lambda steps: bool(plant.limits(steps) & open_axes()), lock)
+        _lock()
+        stepper.watch = (lambda steps: bool(plant.limits(steps) & _open_axes()), _lock)
     stepper.wake()
     ends = Exec.DOOR | Exec.RESET | Exec.STOPPED
-    yield Wait(lambda: bool(rt.exec & ends) or (approach and not open_axes()), polls=False)
-    if not rt.exec & ends:
-        return
-    if rt.exec & Exec.RESET:
-        rt.alarm = ALARM_RESET
-    if rt.exec & Exec.DOOR:
-        rt.alarm = ALARM_DOOR
-    if not approach and plant.limits() & mask:
-        rt.alarm = ALARM_PULLOFF
-    if approach and rt.exec & Exec.STOPPED:
-        rt.alarm = ALARM_APPROACH
+    yield Wait(lambda: bool(rt.exec & ends) or (approach and not _open_axes()), polls=False)
+    closed = bool(plant.limits() & sum(1 << axis for axis in axes))
+    rt.alarm = _failure(rt.exec, approach=approach, closed=closed) if rt.exec & ends else rt.alarm
     if rt.alarm:
         stepper.watch = None
         plant.locked = [False, False, False]
         kill(board)
         yield from realtime(board)
+
+
+def _failure(flags: int, *, approach: bool, closed: bool) -> int:
+    """Return the alarm a motion of the cycle ended with; 0 when it ended as it should."""
+    if approach and flags & Exec.STOPPED:
+        return ALARM_APPROACH
+    if not approach and closed:
+        return ALARM_PULLOFF
+    if flags & Exec.DOOR:
+        return ALARM_DOOR
+    return ALARM_RESET if flags & Exec.RESET else 0

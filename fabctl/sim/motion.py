@@ -61,15 +61,20 @@ def _check_soft_limits(board: Board, target_mm: list[float]) -> Program:
     rt.soft_limit = True
     if rt.state is State.CYCLE:
         rt.exec |= Exec.HOLD
-        while True:
-            yield from realtime(board)
-            if rt.state is State.IDLE:
-                break
-            if not rt.pending():
-                yield POLL
+        yield from _until_idle(board)
     kill(board)
     rt.alarm = ALARM_SOFT_LIMIT
     yield from realtime(board)
+
+
+def _until_idle(board: Board) -> Program:
+    rt = board.rt
+    while True:
+        yield from realtime(board)
+        if rt.state is State.IDLE:
+            return
+        if not rt.pending():
+            yield POLL
 
 
 def arc(board: Board, target_mm: list[float], shape: arcs.Arc, how: Line) -> Program:
@@ -114,12 +119,7 @@ def probe(board: Board, target_mm: list[float], how: Line, motion: int) -> Gener
     yield from line(board, target_mm, how)
     _watch_probe(board)
     rt.exec |= Exec.START
-    while True:
-        yield from realtime(board)
-        if rt.state is State.IDLE:
-            break
-        if not rt.pending():
-            yield POLL
+    yield from _until_idle(board)
     watch_limits(board)
     board.stepper.sync()
     if not probing.active:
@@ -141,19 +141,18 @@ def _watch_probe(board: Board) -> None:
     probing, plant, stepper = board.rt.probe, board.plant, board.stepper
     probing.active = True
 
-    def touched(steps: list[int]) -> bool:
+    def _touched(steps: list[int]) -> bool:
         return plant.probe_touches(steps) != probing.away
 
-    def stop() -> None:
+    def _stop() -> None:
         probing.steps = list(stepper.position)
         probing.active = False
         stepper.watch = None
         board.rt.exec |= Exec.CANCEL
 
-    stepper.watch = (touched, stop)
+    stepper.watch = (_touched, _stop)
 
 
 def is_probe(motion: int) -> bool:
     """Return whether a motion mode is one of G38.2 … G38.5."""
     return motion in PROBES
-

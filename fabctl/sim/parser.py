@@ -75,15 +75,7 @@ def check_block(block: Block, state: ParserState, coords: list[list[float]]) -> 
     used = set("NF") if block.jog else set("NFST")
     has_axes = any(axis in values for axis in AXES)
     axis_command = block.axis_command or (MOTION if has_axes else "")
-    if values.get("N", 0) > MAX_LINE_NUMBER:
-        raise RejectedError(27)
-    feed = _feed(block, state, axis_command)
-    if block.non_modal == "G4":
-        if "P" not in values:
-            raise RejectedError(28)
-        used.add("P")
-    if axis_command == OFFSET and modal.offset_on and {a for a in AXES if a in values} != {"Z"}:
-        raise RejectedError(37)
+    feed = _check_values(block, state, axis_command, used)
     wcs = list(coords[modal.wcs]) if modal.wcs != state.modal.wcs else list(state.wcs)
     command = Command(
         block, axis_command, feed, values.get("S", state.speed), wcs, list(state.position),
@@ -96,6 +88,21 @@ def check_block(block: Block, state: ParserState, coords: list[list[float]]) -> 
     if set(values) - used:
         raise RejectedError(36)
     return command
+
+
+def _check_values(block: Block, state: ParserState, axis_command: str, used: set[str]) -> float:
+    """Check N, F, P of a dwell and the axis of G43.1; return the feed."""
+    values = block.values
+    if values.get("N", 0) > MAX_LINE_NUMBER:
+        raise RejectedError(27)
+    feed = _feed(block, state, axis_command)
+    if block.non_modal == "G4":
+        if "P" not in values:
+            raise RejectedError(28)
+        used.add("P")
+    if axis_command == OFFSET and block.modal.offset_on and {a for a in AXES if a in values} != {"Z"}:
+        raise RejectedError(37)
+    return feed
 
 
 def _feed(block: Block, state: ParserState, axis_command: str) -> float:
@@ -128,24 +135,32 @@ def _non_modal(command: Command, state: ParserState, coords: list[list[float]], 
         _set_coords(command, state, coords, words, used)
         return
     if block.non_modal == "G92":
-        if not any(w is not None for w in words):
-            raise RejectedError(26)
-        command.target = [
-            g if w is None else p - c - w - (state.tool_length_mm if i == 2 else 0.0)
-            for i, (w, p, c, g) in enumerate(zip(words, state.position, command.wcs, state.g92, strict=True))
-        ]
+        _set_g92(command, state, words)
         return
     _target(command, state, words)
     if block.non_modal in ("G28", "G30"):
-        command.second = list(coords[G28 if block.non_modal == "G28" else G30])
-        if any(w is not None for w in words):
-            command.second = [
-                p if w is None else s for w, p, s in zip(words, state.position, command.second, strict=True)
-            ]
-        else:
-            command.axis_command = ""
+        _go_home(command, state, coords[G28 if block.non_modal == "G28" else G30], words)
     elif block.non_modal == "G53" and block.modal.motion not in (0, 1):
         raise RejectedError(30)
+
+
+def _set_g92(command: Command, state: ParserState, words: list[float | None]) -> None:
+    """Check G92 and work out the offset it sets."""
+    if not any(w is not None for w in words):
+        raise RejectedError(26)
+    lengths = (0.0, 0.0, state.tool_length_mm)
+    rows = zip(words, state.position, command.wcs, state.g92, lengths, strict=True)
+    command.target = [g if w is None else p - c - w - length for w, p, c, g, length in rows]
+
+
+def _go_home(command: Command, state: ParserState, stored: list[float], words: list[float | None]) -> None:
+    """Work out where G28 or G30 ends: only axes named move there, all when none is."""
+    command.second = list(stored)
+    if all(w is None for w in words):
+        command.axis_command = ""
+        return
+    rows = zip(words, state.position, stored, strict=True)
+    command.second = [p if w is None else s for w, p, s in rows]
 
 
 def _target(command: Command, state: ParserState, words: list[float | None]) -> None:
@@ -168,13 +183,8 @@ def _target(command: Command, state: ParserState, words: list[float | None]) -> 
                 target[axis] += state.tool_length_mm
 
 
-def _set_coords(
-    command: Command, state: ParserState, coords: list[list[float]], words: list[float | None], used: set[str]
-) -> None:
-    """Check G10 and work out the coordinate data it stores."""
-    values = command.block.values
-    if not any(w is not None for w in words):
-        raise RejectedError(26)
+def _coords_wanted(values: dict[str, float]) -> tuple[int, int]:
+    """Check the words of G10; return its P and its L."""
     if "P" not in values and "L" not in values:
         # Stock 1.1h asks only that one of the two be there; a missing one counts as 0.
         raise RejectedError(28)
@@ -183,17 +193,26 @@ def _set_coords(
         raise RejectedError(29)
     if kind not in (2, 20) or (kind == 2 and "R" in values):
         raise RejectedError(20)
+    return system, kind
+
+
+def _set_coords(
+    command: Command, state: ParserState, coords: list[list[float]], words: list[float | None], used: set[str]
+) -> None:
+    """Check G10 and work out the coordinate data it stores."""
+    values = command.block.values
+    if not any(w is not None for w in words):
+        raise RejectedError(26)
+    system, kind = _coords_wanted(values)
     used |= {"P", "L"}
     command.coord_index = system - 1 if system else command.block.modal.wcs
     stored = list(coords[command.coord_index])
     for axis, word in enumerate(words):
         if word is None:
             continue
-        if kind == 2:
-            stored[axis] = word
-        else:
-            stored[axis] = state.position[axis] - state.g92[axis] - word
-            stored[axis] -= state.tool_length_mm if axis == 2 else 0.0
+        stored[axis] = word if kind == 2 else state.position[axis] - state.g92[axis] - word
+        if kind == 20 and axis == 2:
+            stored[axis] -= state.tool_length_mm
     command.second = stored
 
 

@@ -2,7 +2,8 @@
 
 Works in mm and s throughout. One slot of the ring is always empty, so 15 blocks can wait.
 
-Source: Grbl 1.1h, grbl/planner.c; junction deviation after Jeon, "Improving Grbl: Cornering Algorithm" (2011).
+Source: Grbl 1.1h, grbl/planner.c; junction deviation after Jeon, "Improving Grbl: Cornering Algorithm"
+(2011).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ POLL_S = 50e-6
 
 
 class SimPort:
-    """A serial port with a virtual Grbl 1.1h behind it.
+    r"""A serial port with a virtual Grbl 1.1h behind it.
 
     Time passes only inside `read`, as much as it is asked to wait, and less when bytes come sooner.
     The same calls give the same bytes, always.
@@ -37,10 +37,10 @@ class SimPort:
     --------
     >>> port = SimPort()
     >>> port.read(1.0)
-    b"\\r\\nGrbl 1.1h ['$' for help]\\r\\n"
-    >>> port.write(b"G0 X1\\n")
+    b"\r\nGrbl 1.1h ['$' for help]\r\n"
+    >>> port.write(b"G0 X1\n")
     >>> port.read(1.0)
-    b'ok\\r\\n'
+    b'ok\r\n'
     >>> port.write(b"?")
     >>> port.read(1.0)
     b'<Run|MPos:0.000,0.000,0.000|FS:19,0|WCO:0.000,0.000,0.000>\\r\\n'

@@ -132,7 +132,9 @@ class Profile:
                 break
         return elapsed, remaining
 
-    def _phase(self, acceleration: float, length: float, remaining: float, span: float) -> tuple[float, float]:
+    def _phase(
+        self, acceleration: float, length: float, remaining: float, span: float
+    ) -> tuple[float, float]:
         """Advance within the present phase; return the time used and the distance left."""
         change = acceleration * span
         if self.ramp is Ramp.ACCEL:
@@ -253,10 +255,8 @@ class SegmentMaker:
     def _load(self) -> bool:
         rt, planner = self.rt, self.planner
         system = rt.step_control & Steps.SYSTEM
-        if system:
-            block = planner.system_block
-        else:
-            block = planner.blocks[0] if planner.blocks else None
+        queued = planner.blocks[0] if planner.blocks else None
+        block = planner.system_block if system else queued
         if block is None:
             return False
         self.block = block
@@ -281,7 +281,8 @@ class SegmentMaker:
         else:
             profile.speed = math.sqrt(block.entry_sqr)
         adjusted = bool(self.settings[32]) and block.line.spindle == CCW
-        self._cut = _Cut(float(block.events), block.events / block.millimeters, 0.0, 0, adjusted, self._cut.pwm)
+        events = float(block.events)
+        self._cut = _Cut(events, events / block.millimeters, 0.0, 0, adjusted, self._cut.pwm)
 
     def _set_power(self, block: Block) -> None:
         cut, rt = self._cut, self.rt
@@ -312,9 +313,7 @@ class SegmentMaker:
         cut.steps_remaining = float(whole_left)
         cut.dt_remainder = (whole_left - left) * per_step
         if remaining == self.profile.complete_mm:
-            if remaining > 0.0:
-                rt.step_control |= Steps.END_MOTION
-            elif rt.step_control & Steps.SYSTEM:
+            if remaining > 0.0 or rt.step_control & Steps.SYSTEM:
                 rt.step_control |= Steps.END_MOTION
             else:
                 self.block = None

@@ -104,13 +104,9 @@ def _alarm(board: Board) -> Program:
 def _hold(board: Board, flags: int) -> None:
     rt = board.rt
     if rt.state not in (State.ALARM, State.CHECK):
-        if rt.state in (State.CYCLE, State.JOG) and not rt.suspend & (
-            Suspend.MOTION_CANCEL | Suspend.JOG_CANCEL
-        ):
-            board.stepper.maker.replan()
-            rt.step_control = Steps.HOLD
-            if rt.state is State.JOG and not flags & Exec.SLEEP:
-                rt.suspend |= Suspend.JOG_CANCEL
+        cancelled = rt.suspend & (Suspend.MOTION_CANCEL | Suspend.JOG_CANCEL)
+        if rt.state in (State.CYCLE, State.JOG) and not cancelled:
+            _brake(board, flags)
         if rt.state is State.IDLE:
             rt.suspend = Suspend.HOLD_COMPLETE
         if flags & Exec.CANCEL and rt.state is not State.JOG:
@@ -124,6 +120,14 @@ def _hold(board: Board, flags: int) -> None:
             rt.suspend |= Suspend.RETRACTED | Suspend.HOLD_COMPLETE
         rt.state = State.SLEEP
     rt.exec &= ~_HOLDS
+
+
+def _brake(board: Board, flags: int) -> None:
+    rt = board.rt
+    board.stepper.maker.replan()
+    rt.step_control = Steps.HOLD
+    if rt.state is State.JOG and not flags & Exec.SLEEP:
+        rt.suspend |= Suspend.JOG_CANCEL
 
 
 def _door(board: Board) -> None:
@@ -383,12 +387,12 @@ def watch_limits(board: Board) -> None:
         return
     plant = board.plant
 
-    def changed(steps: list[int]) -> bool:
+    def _changed(steps: list[int]) -> bool:
         return plant.limits(steps) != plant.limits()
 
-    def stop() -> None:
+    def _stop() -> None:
         if board.rt.state is not State.ALARM and not board.rt.alarm:
             kill(board)
             board.rt.alarm = ALARM_HARD_LIMIT
 
-    board.stepper.watch = (changed, stop)
+    board.stepper.watch = (_changed, _stop)

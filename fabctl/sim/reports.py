@@ -70,7 +70,7 @@ def state_text(board: Board) -> str:
         if not rt.suspend & Suspend.RETRACTED:
             return "Door:2"
         return "Door:1" if rt.suspend & Suspend.AJAR else "Door:0"
-    return rt.state.value
+    return str(rt.state.value)
 
 
 def status(board: Board) -> None:

@@ -144,7 +144,8 @@ class Settings:
     def store_startup(self, index: int, line: str) -> int:
         """Store a startup line; return how many EEPROM bytes changed."""
         self.startup[index] = line
-        return self._record(_STARTUP + index * (_LINE_BYTES + 1), line.encode("latin-1").ljust(_LINE_BYTES, b"\0"))
+        text = line.encode("latin-1").ljust(_LINE_BYTES, b"\0")
+        return self._record(_STARTUP + index * (_LINE_BYTES + 1), text)
 
     def store_build_info(self, text: str) -> int:
         """Store the text of ``$I=``; return how many EEPROM bytes changed."""
@@ -172,10 +173,10 @@ class Settings:
         return changed
 
     def _axes(self) -> Axes:
-        def of(base: int, divisor: float = 1.0) -> Triple:
+        def _of(base: int, divisor: float = 1.0) -> Triple:
             return tuple(self.values[base + axis] / divisor for axis in range(3))  # type: ignore[return-value]
 
-        return Axes(of(100), of(110, 60.0), of(120), of(130))
+        return Axes(_of(100), _of(110, 60.0), _of(120), _of(130))
 
     def _write_all(self) -> None:
         self._write_globals()

@@ -206,10 +206,14 @@ def _delta(segment: Segment, first: int, last: int) -> tuple[int, int, int]:
     events = segment.block.events
     twice = 2 * events
 
-    def made(steps: int, count: int) -> int:
+    def _made(steps: int, count: int) -> int:
         # An axis steps when its counter, begun at half, passes the number of events.
         done = -((events - 2 * count * abs(steps)) // twice)
         return done if steps >= 0 else -done
 
     x, y, z = segment.block.steps
-    return made(x, last) - made(x, first), made(y, last) - made(y, first), made(z, last) - made(z, first)
+    return (
+        _made(x, last) - _made(x, first),
+        _made(y, last) - _made(y, first),
+        _made(z, last) - _made(z, first),
+    )

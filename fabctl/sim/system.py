@@ -37,7 +37,7 @@ def execute(board: Board, line: str) -> Answer:
     if rt.state not in (State.IDLE, State.ALARM):
         return NOT_IDLE
     try:
-        return (yield from _idle_command(board, line))
+        return (yield from _IDLE.get(line[1], _store_setting)(board, line))
     except RejectedError as rejected:
         return rejected.code
 
@@ -81,44 +81,42 @@ _SINGLE: dict[str, Callable[[Board], int]] = {
 }
 
 
-def _idle_command(board: Board, line: str) -> Answer:
-    """Commands that need Idle or Alarm.
+def _parameters(board: Board, line: str) -> Answer:
+    if len(line) > 2:
+        return INVALID
+    reports.parameters(board)
+    yield PAUSE
+    return codes.OK
+
+
+def _sleep(board: Board, line: str) -> Answer:
+    if line != "$SLP":
+        return INVALID
+    board.rt.exec |= Exec.SLEEP
+    yield PAUSE
+    return codes.OK
+
+
+def _store_setting(board: Board, line: str) -> Answer:
+    """Store ``$n=value``.
 
     Raises
     ------
     RejectedError
         With the code of a malformed number.
     """
-    letter = line[1]
-    if letter == "#":
-        if len(line) > 2:
-            return INVALID
-        reports.parameters(board)
-        return codes.OK
-    if letter == "H":
-        return (yield from _home(board, line))
-    if letter == "S":
-        if line != "$SLP":
-            return INVALID
-        board.rt.exec |= Exec.SLEEP
-        return codes.OK
-    if letter == "I":
-        return (yield from _build_info(board, line))
-    if letter == "R":
-        return (yield from _restore(board, line))
-    if letter == "N":
-        return (yield from _startup_line(board, line))
     number, value = _assignment(line, 1)
     if number > 255:
         return INVALID
     code, changed = board.settings.store(int(number), value)
     yield from _write(board, changed)
-    if code == codes.OK and int(number) == 13:
-        yield from gcode.offset_changed(board)
-    if code == codes.OK and int(number) in (30, 31):
-        board.outputs.set_pwm(0)
-    if code == codes.OK and int(number) == 21:
-        watch_limits(board)
+    if code == codes.OK:
+        if int(number) == 13:
+            yield from gcode.offset_changed(board)
+        elif int(number) in (30, 31):
+            board.outputs.set_pwm(0)
+        elif int(number) == 21:
+            watch_limits(board)
     return code
 
 
@@ -205,3 +203,14 @@ def run_startup(board: Board) -> Program:
             code = yield from gcode.execute_line(board, text)
             board.transmitter.write(f">{text}:")
             reports.answer(board, code)
+
+
+_IDLE: dict[str, Callable[[Board, str], Answer]] = {
+    "#": _parameters,
+    "H": _home,
+    "S": _sleep,
+    "I": _build_info,
+    "R": _restore,
+    "N": _startup_line,
+}
+"""Commands that need Idle or Alarm, by their letter; the others store a setting."""

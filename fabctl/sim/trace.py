@@ -64,7 +64,9 @@ class Trace:
         self._merge_key: object = None
         self.events: list[Event] = []
 
-    def add(self, time_s: float, xyz_mm: tuple[float, float, float], vertex: Vertex, key: object = None) -> None:
+    def add(
+        self, time_s: float, xyz_mm: tuple[float, float, float], vertex: Vertex, key: object = None
+    ) -> None:
         """Append a vertex; with the key of the one before, lengthen that interval instead.
 
         Parameters
@@ -176,7 +178,7 @@ class Trace:
 
     def moving(self) -> NDArray[np.bool_]:
         """Return (k,) whether the tool moved in the interval that ends at each vertex."""
-        return self.kind != Kind.STAND
+        return np.asarray(self.kind != Kind.STAND)
 
     def motion_span_s(self) -> tuple[float, float]:
         """Return the times of the first and the last stepper activity in s; both 0 without any."""

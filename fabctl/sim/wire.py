@@ -238,7 +238,9 @@ class Transmitter:
         Plain delay on the way.
     """
 
-    def __init__(self, cpu: Cpu, byte_s: float = BYTE_S, latency_s: float = 0.0, delay_s: float = 0.0) -> None:
+    def __init__(
+        self, cpu: Cpu, byte_s: float = BYTE_S, latency_s: float = 0.0, delay_s: float = 0.0
+    ) -> None:
         self._cpu = cpu
         self._byte_s = byte_s
         self._latency_s = latency_s

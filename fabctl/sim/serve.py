@@ -1,0 +1,192 @@
+"""The virtual controller in real time, behind a TCP socket or a pseudo-terminal.
+
+For programs that open ports by themselves: ``socket://127.0.0.1:PORT`` or ``/dev/pts/N`` in pyserial's words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Protocol
+
+from fabctl.errors import LinkError
+from fabctl.sim.controller import Controller, Options
+
+LONGEST_WAIT_S = 0.02
+_CHUNK = 4096
+
+
+class _End(Protocol):
+    """The controller's end of a line."""
+
+    url: str
+
+    def exchange(self, data: bytes, wait_s: float) -> bytes:
+        """Send bytes to the host; wait for bytes from it, at most a time in s."""
+
+    def close(self) -> None:
+        """Give the line up."""
+
+
+class _SocketEnd:
+    def __init__(self, host: str, port: int) -> None:
+        self._listener = socket.create_server((host, port))
+        self._listener.setblocking(False)
+        self.url = "socket://{}:{}".format(*self._listener.getsockname()[:2])
+        self._peer: socket.socket | None = None
+
+    def exchange(self, data: bytes, wait_s: float) -> bytes:
+        peer = self._peer
+        if peer is None:
+            if select.select([self._listener], [], [], wait_s)[0]:
+                self._peer = self._listener.accept()[0]
+                self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return b""
+        try:
+            if data:
+                peer.sendall(data)
+            if not select.select([peer], [], [], wait_s)[0]:
+                return b""
+            heard = peer.recv(_CHUNK)
+        except OSError:
+            heard = b""
+        if not heard:
+            peer.close()
+            self._peer = None
+        return heard
+
+    def close(self) -> None:
+        if self._peer is not None:
+            self._peer.close()
+        self._listener.close()
+
+
+class _PtyEnd:
+    def __init__(self) -> None:
+        if sys.platform == "win32":
+            raise LinkError("Windows has no pseudo-terminals", remedy="use serve_socket()")
+        import pty  # noqa: PLC0415 - not there on Windows
+        import tty  # noqa: PLC0415 - not there on Windows
+
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.url = os.ttyname(self._slave)
+
+    def exchange(self, data: bytes, wait_s: float) -> bytes:
+        if data:
+            # With nobody reading, the terminal fills up and bytes are lost, as on a real wire.
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._master, data)
+        if not select.select([self._master], [], [], wait_s)[0]:
+            return b""
+        return os.read(self._master, _CHUNK)
+
+    def close(self) -> None:
+        os.close(self._master)
+        os.close(self._slave)
+
+
+class Served:
+    """A virtual controller at work in a thread of its own; a context manager.
+
+    Attributes
+    ----------
+    url : str
+        What to open with pyserial.
+    controller : Controller
+        For its trace; look at it after `close`.
+    """
+
+    def __init__(self, controller: Controller, end: _End) -> None:
+        self.controller = controller
+        self.url = end.url
+        self._end = end
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="virtual-controller", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        began_s = time.monotonic() - self.controller.clock_s
+        transmitter = self.controller.board.transmitter
+        while not self._stop.is_set():
+            now_s = time.monotonic() - began_s
+            self.controller.advance(now_s)
+            wait_s = min(LONGEST_WAIT_S, max(0.0, self.controller.idle_s() - now_s))
+            heard = self._end.exchange(transmitter.take(), wait_s)
+            if heard:
+                self.controller.advance(time.monotonic() - began_s)
+                self.controller.receive(heard)
+
+    def close(self) -> None:
+        """Stop the controller and give up its end of the line."""
+        if not self._stop.is_set():
+            self._stop.set()
+            self._thread.join()
+            self._end.close()
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def serve_socket(
+    settings: Mapping[int, float] | None = None,
+    options: Options | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> Served:
+    """Serve a virtual controller on a TCP socket, in real time.
+
+    Parameters
+    ----------
+    settings : mapping of int to float, optional
+        ``$``-numbers to values.
+    options : Options, optional
+        How the controller differs from an ideal one.
+    host : str
+        Address to listen on; the loopback by default.
+    port : int
+        Port number; 0 takes a free one.
+
+    Returns
+    -------
+    Served
+        Running until closed; its `url` is what pyserial opens.
+    """
+    return Served(Controller(settings, options), _SocketEnd(host, port))
+
+
+def serve_pty(settings: Mapping[int, float] | None = None, options: Options | None = None) -> Served:
+    """Serve a virtual controller behind a pseudo-terminal, in real time (POSIX only).
+
+    Parameters
+    ----------
+    settings : mapping of int to float, optional
+        ``$``-numbers to values.
+    options : Options, optional
+        How the controller differs from an ideal one.
+
+    Returns
+    -------
+    Served
+        Running until closed; its `url` is the terminal's path.
+
+    Raises
+    ------
+    LinkError
+        On Windows.
+    """
+    return Served(Controller(settings, options), _PtyEnd())
