@@ -178,6 +178,7 @@ class _Check:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, path: Sequence[str], problem: str, accepted: str = "") -> None:
+        """Note one problem at a key path."""
         self.problems.append(Problem(place(path), problem, accepted))
 
     def table(self, data: Mapping[str, Any], table: Table, path: tuple[str, ...]) -> dict[str, Any]:
@@ -226,11 +227,7 @@ class _Check:
         if problem:
             self.add(here, problem, key.accepted)
             return None
-        if key.kind == "number":
-            return float(value)
-        if key.kind == "numbers":
-            return tuple(float(item) for item in value)
-        return tuple(value) if key.kind == "texts" else value
+        return _CONVERSIONS[key.kind](value) if key.kind in _CONVERSIONS else value
 
 
 class _Missing:
@@ -350,6 +347,13 @@ _SCALARS: dict[str, Callable[[object, Key], str]] = {
     "path": _path,
     "numbers": _numbers,
     "texts": _texts,
+}
+
+
+_CONVERSIONS: dict[str, Callable[[Any], object]] = {
+    "number": float,
+    "numbers": lambda value: tuple(map(float, value)),
+    "texts": tuple,
 }
 
 
