@@ -80,18 +80,26 @@ def test_all_shipped_combinations_through_the_sheet():
 
 
 @given(
-    st.floats(100, 20000), st.floats(100, 30000), st.floats(1, 30000), st.floats(0.3, 12), st.integers(1, 6)
+    st.floats(100, 20000),
+    st.floats(30, 2000),
+    st.floats(5000, 30000),
+    st.floats(100, 30000),
+    st.floats(1, 12),
+    st.integers(1, 6),
 )
-def test_chips_are_never_thicker_than_the_table(rate, fastest, slowest, diameter_mm, flutes):
+def test_no_spindle_is_asked_for_more_than_it_or_the_table_bears(
+    rate, z_rate, fastest, slowest, diameter_mm, flutes
+):
     assume(slowest <= fastest)
     head = replace(ROUTER.head, min_rpm=slowest, max_rpm=fastest, full_scale=fastest)
-    machine = replace(ROUTER, head=head, max_rate_mm_min=(rate, rate * 2, 800.0))
+    machine = replace(ROUTER, head=head, max_rate_mm_min=(rate, rate * 2, z_rate))
     tool = Tool("t", "T", "endmill", diameter_mm, flutes=flutes, cutting_length_mm=30)
     for material in (MATERIALS["plywood-12"], MATERIALS["aluminium-2"]):
         try:
             found = recipe(machine, tool, material)
         except RefusedError:
             continue
+        expect_inside_limits(found, machine, tool)
         chip_mm = found.feed_mm_min / (found.rpm * flutes)
         assert chip_mm <= material.milling.chip_mm(diameter_mm) * (1 + 1e-9)
 
@@ -131,6 +139,12 @@ def test_the_small_frame_takes_shallower_passes_and_says_so():
     assert recipe(SMALL, *trio).stepdown_mm == recipe(stiff, *trio).stepdown_mm / 2
     assert any("stiffness" in note for note in recipe(SMALL, *trio).notes)
     assert not any("stiffness" in note for note in recipe(stiff, *trio).notes)
+
+
+def test_a_spindle_that_cannot_turn_slower_keeps_to_the_axes_rate():
+    slow = replace(ROUTER, max_rate_mm_min=(300.0, 400.0, 50.0), head=replace(ROUTER.head, min_rpm=8000.5))
+    found = recipe(slow, TOOLS["endmill-6"], MATERIALS["plywood-12"])
+    assert (found.feed_mm_min, found.plunge_mm_min, found.rpm) == (300, 50, 8000.5)
 
 
 def test_a_slow_machine_slows_the_spindle_so_that_chips_stay_thick():
