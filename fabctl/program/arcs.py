@@ -205,3 +205,42 @@ def centre_of_radius(way: Floats, radius: Floats, clockwise: Bools) -> tuple[Flo
     side = np.where(clockwise == (radius >= 0), -lift, lift)
     ij = np.stack((way[:, 0] - way[:, 1] * side, way[:, 1] + way[:, 0] * side), axis=1) / 2
     return ij, short
+
+
+def reach(moves: Moves, start: Floats) -> tuple[Floats, Floats]:
+    """Measure the box around each move, arcs by their true extremes, its start left out.
+
+    Parameters
+    ----------
+    moves : (n,) MOVE
+    start : (3,) float64
+        mm.
+
+    Returns
+    -------
+    low, high : (n, 3) float64
+        mm.
+
+    Examples
+    --------
+    >>> from fabctl.toolpath.moves import MOVE
+    >>> half = np.zeros(1, MOVE)
+    >>> half["motion"], half["xyz"], half["ij"] = ARC_CW, [[20, 0, 0]], [[10, 0]]
+    >>> reach(half, np.zeros(3))[1].tolist()
+    [[20.0, 10.0, 0.0]]
+    """
+    low, high = moves["xyz"].copy(), moves["xyz"].copy()
+    rows = np.flatnonzero(is_arc(moves))
+    if len(rows):
+        begin = starts(moves, start)[rows, :2]
+        centre = begin + moves["ij"][rows]
+        radius = np.hypot(*moves["ij"][rows].T)
+        turn = sweeps(moves, start)[rows]
+        from_angle = np.arctan2(*(begin - centre).T[::-1])
+        for quarter, (x, y) in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):
+            ahead = np.mod((quarter * np.pi / 2 - from_angle) * np.sign(turn), 2 * np.pi)
+            passed = ahead <= np.abs(turn)
+            extreme = centre[passed] + radius[passed, None] * (x, y)
+            low[rows[passed], :2] = np.minimum(low[rows[passed], :2], extreme)
+            high[rows[passed], :2] = np.maximum(high[rows[passed], :2], extreme)
+    return low, high

@@ -22,22 +22,24 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-G, M = ord("G"), ord("M")
+G, M, T = ord("G"), ord("M"), ord("T")
 
 _FAST_LETTER = np.zeros(256, bool)
 _FAST_LETTER[list(b"NXYZIJRFSTGM")] = True
-_FAST_G = np.zeros(1000, bool)
+NO_CODE = 10_000
+"""Tenths of a number no G, M or T word can have."""
+_FAST_G = np.zeros(NO_CODE + 1, bool)
 _FAST_G[[0, 10, 20, 30, 400, 490, 640]] = True
-_FAST_M = np.zeros(1000, bool)
+_FAST_M = np.zeros(NO_CODE + 1, bool)
 _FAST_M[[30, 40, 50, 70, 80, 90]] = True
 
 
 def tenths_of(words: Words) -> Ints:
-    """Return ten times each word's number, whole; 999 for what is no G or M number."""
-    tenths = np.full(len(words.letter), 999)
-    code = (words.letter == G) | (words.letter == M)
+    """Return ten times the number of each G, M and T word, whole; `NO_CODE` for all else."""
+    tenths = np.full(len(words.letter), NO_CODE)
+    code = (words.letter == G) | (words.letter == M) | (words.letter == T)
     scaled = np.rint(words.value[code] * 10)
-    tenths[code] = np.where((scaled >= 0) & (scaled < 999), scaled, 999).astype(np.int64)
+    tenths[code] = np.where((scaled >= 0) & (scaled < NO_CODE), scaled, NO_CODE).astype(np.int64)
     return tenths
 
 
@@ -109,6 +111,10 @@ def run(words: Words, tenths: Ints, modes: Modes, sheet: Sheet) -> None:
     at_m = words.letter == M
     spindle, coolant = _heads(lines, lines.row[at_m], tenths[at_m], modes)
     xyz, moved = _positions(lines, modes)
+    for letter in "IJR":
+        rows, _ = lines.column(letter)
+        if len(rows):
+            sheet.notes.add("word-unused", first + rows[motion[rows] < ARC_CW], letter)
     rows = np.flatnonzero(moved)
     if len(rows):
         moves = np.zeros(len(rows), MOVE)

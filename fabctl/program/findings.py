@@ -89,6 +89,10 @@ KINDS: dict[str, Kind] = {
     "word-dropped": _warning(
         "{} is not understood by the controller", "nothing: it is left out of what is sent"
     ),
+    "word-unused": _error(
+        "{}: a word nothing in its line asks for (Grbl error:36)",
+        "take it out, or add the word it belongs to",
+    ),
     "printer": _error("words of a 3D printer ({})", "this is not a program for this machine"),
     "same-group": _error("two words of one modal group: {} (Grbl error:21)", "split the line in two"),
     "axis-unsupported": _error("{}: an axis this machine does not have", "export for three axes"),
@@ -148,6 +152,9 @@ KINDS: dict[str, Kind] = {
     "feed-fast": _warning("feed {}", "it is held to the machine's limit; times count with that"),
     "speed-high": _warning("S {}", "it is held to full scale; export for this machine"),
     "head-off": _error("cutting with the spindle or beam off", "add M3 and S before the first cut"),
+    "head-reverse": _error(
+        "M4 on a spindle: a laser's program, or the wrong way round", "export for this machine"
+    ),
     "power-zero": _warning("cutting at S 0 although the head is on", "add an S word before the first cut"),
     "rapid-plunge": _warning("a rapid down to Z {}, below the stock's top", "plunge with G1 and a feed"),
     "rapid-in-stock": _warning("a rapid across at Z {}, below the stock's top", "retract above Z0 first"),

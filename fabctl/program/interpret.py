@@ -88,6 +88,22 @@ class Interpreter:
         self._heads(heads)
         self._act(number, codes, words)
         self._stops(number, heads)
+        self._unused(number, codes, heads, words)
+
+    def _unused(self, number: int, codes: list[int], heads: list[int], words: Line) -> None:
+        """Report letters nothing on the line asks for."""
+        used = set("NXYZFSTABCUVWE")
+        for code in codes:
+            used |= set(_USES.get(code, "" if code in GROUP_OF else "PQRLDHKIJ"))
+        if heads:
+            used |= set("PQ")
+        if self.modes.motion in (2, 3):
+            used |= set("IJKR")
+        elif self.modes.motion in CYCLES:
+            used |= set("RQLP")
+        left = "".join(sorted(set(words) - used))
+        if left:
+            self.sheet.notes.add("word-unused", number, left)
 
     def _same_group(self, number: int, codes: list[int], heads: list[int]) -> None:
         if len(codes) > 1:
@@ -193,6 +209,8 @@ class Interpreter:
         end = self.target(words, machine=machine)
         if machine:
             notes.add("machine-coordinates", number, "G53")
+            modes.lost = "G53"
+            modes.lost_axes |= {axis for axis, letter in enumerate(AXES) if letter in words}
         if modes.motion >= 380:
             notes.add("probe", number, word_name(ord("G"), modes.motion))
         motion = modes.motion if modes.motion < 4 else FEED
@@ -280,9 +298,8 @@ class Interpreter:
         self.sheet.row(modes, number, RAPID, flags=MACHINE)
         for axis in named:
             modes.position[axis] = 0.0
-        modes.position = list(modes.position)
-        self.sheet.row(modes, number, RAPID, flags=MACHINE)
         modes.lost, modes.lost_axes = name, modes.lost_axes | set(named)
+        self.sheet.row(modes, number, RAPID, flags=MACHINE)
 
     def set_here(self, number: int, words: Line, name: str) -> None:
         """G92 and G10 L20: the place where the tool stands gets the coordinates given."""
@@ -342,6 +359,9 @@ _SETTERS: dict[int, Callable[[Modes], None]] = {
     930: _setter(inverse_feed=True),
     940: _setter(inverse_feed=False),
 }
+
+_USES = {40: "P", 100: "LPR", 410: "D", 420: "D", 430: "H", 490: "H", 640: "PQ"}
+"""Letters a G word may have beside those of its motion, by tenths."""
 
 _ACTIONS: dict[int, Callable[[Interpreter, int, Line], None]] = {
     40: Interpreter.dwell,

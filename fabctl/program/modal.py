@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.program.findings import Notebook
-from fabctl.program.model import CHANGE, INCREMENTAL, PAUSE, PENDING, STATE
+from fabctl.program.model import CHANGE, INCREMENTAL, LOST, PAUSE, PENDING, STATE
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, MOVE, RAPID, Moves
 
 Ints = NDArray[np.int64]
@@ -60,7 +60,8 @@ class Modes:
 
     def standing_flags(self) -> int:
         """Return the flags that hold for every move made now."""
-        return (INCREMENTAL if self.incremental else 0) | (0 if self.unit_seen else PENDING)
+        lost = sum(LOST[axis] for axis in self.lost_axes)
+        return lost | (INCREMENTAL if self.incremental else 0) | (0 if self.unit_seen else PENDING)
 
 
 @dataclass

@@ -24,7 +24,7 @@ STATE = np.dtype(
     [
         ("spindle", "u1"),  # 0 off (M5), 3 clockwise or constant beam (M3), 4 reverse or dynamic beam (M4)
         ("coolant", "u1"),  # bit 0 mist (M7), bit 1 flood (M8)
-        ("flags", "u1"),  # MACHINE | INCREMENTAL | PAUSE | CHANGE | PENDING
+        ("flags", "u1"),  # MACHINE | INCREMENTAL | PAUSE | CHANGE | PENDING | LOST
         ("tool", "i4"),  # number of the tool in the spindle (last M6), 0 before the first
         ("speed", "f8"),  # the S word in force, as written
     ]
@@ -41,6 +41,8 @@ CHANGE = 8
 """Flag: a tool change (M6) stands between this move and the one before."""
 PENDING = 16
 """Flag: no G20 or G21 had been seen yet."""
+LOST = (32, 64, 128)
+"""Flags: X, Y, Z stands where G28, G30 or G53 left it, at a place only the machine knows."""
 
 WORD = np.dtype([("letter", "u1"), ("tenths", "i4"), ("line", "i8")])
 """A G, M, T or unusual word: its letter, its number times ten, its line."""

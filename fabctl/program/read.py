@@ -29,6 +29,7 @@ NOT_TEXT_SHARE = 0.1
 """More bytes than this share that no text holds, and the file is no text."""
 
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\f\v"
+_KEY = fast.NO_CODE + 1
 _COMMON = np.zeros(256, bool)
 _COMMON[list(b"XYZIJKFSPRN")] = True
 
@@ -139,10 +140,10 @@ def _remember(words: Words, tenths: Ints, kept: list[NDArray[np.void]], first_li
     out = np.empty(len(rare), WORD)
     out["letter"], out["tenths"], out["line"] = words.letter[rare], tenths[rare], words.line[rare]
     kept.append(out)
-    key = words.letter.astype(np.int64) * 1000 + np.where(plain, 0, tenths)
-    used = np.flatnonzero(np.bincount(key, minlength=1))
-    for code in used.tolist():
-        name = word_name(code // 1000, code % 1000)
+    by_number = (words.letter == fast.G) | (words.letter == fast.M)
+    key = words.letter.astype(np.int64) * _KEY + np.where(by_number, tenths, 0)
+    for code in np.flatnonzero(np.bincount(key, minlength=1)).tolist():
+        name = word_name(code // _KEY, code % _KEY)
         if name not in first_lines:
             first_lines[name] = int(words.line[np.argmax(key == code)])
 

@@ -38,6 +38,9 @@ _IS_ODD[list(b"0123456789.+-\n")] = False
 _IS_ODD[ord("A") : ord("Z") + 1] = False
 _IS_ODD[ord("O")] = True
 
+LINE_LIMIT = 79
+"""Characters of a line Grbl 1.1 takes, comments and blanks not counted."""
+
 _TEN = 10.0 ** np.arange(23)
 
 
@@ -191,6 +194,10 @@ class Tokeniser:
         newline = letters == ord("\n")
         number = np.cumsum(newline)
         length = np.diff(heads, append=len(data)) - 1
+        size = np.diff(heads[newline], prepend=-1) - 1
+        if size.max(initial=0) > LINE_LIMIT:
+            long = np.flatnonzero(size > LINE_LIMIT)
+            self.notes.add("line-long", first_line + long, str(size[long[0]]))
         loose = np.flatnonzero(newline & (length > 0))
         if len(loose):
             self.notes.add("letter-missing", first_line + number[loose])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from fabctl.errors import ProgramError
 from fabctl.program.emit import BLOCK_ROWS, Dialect, Modal, emit
 from fabctl.program.model import STATE, Program, Section
+from fabctl.shop.machine import Machine
 from fabctl.toolpath.moves import DWELL, FEED, MOVE, RAPID, Moves, Toolpath, starts
-
-if TYPE_CHECKING:
-    from fabctl.shop.machine import Machine
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,7 +42,7 @@ def dialect_of(machine: Machine) -> Dialect:
         full_scale=float(head.full_scale),
         spin_up_s=head.spin_up_s,
         clearance_mm=machine.clearance_mm,
-        uses_z=head.kind not in ("laser", "plasma"),
+        uses_z=machine.has_z and head.kind not in ("laser", "plasma"),
         end_word="M2" if "M2" in words else "M30",
     )
 
@@ -241,15 +239,56 @@ def write(
     ([2, 4, 5, 6, 7], [-1, -1, 0, 1, -1])
     """
     dialect = machine if isinstance(machine, Dialect) else dialect_of(machine)
-    moves, start = toolpath.moves, np.asarray(toolpath.start, float)
+    tools, begins = _tools(toolpath)
+    return write_sections(
+        toolpath.moves, toolpath.start, dialect, tools, begins, decimals=decimals, title=title
+    )
+
+
+def write_sections(
+    moves: Moves,
+    start: Floats,
+    dialect: Dialect,
+    tools: Sequence[str],
+    begins: Ints,
+    *,
+    coolant: NDArray[np.uint8] | None = None,
+    decimals: int = 3,
+    title: str = "program",
+) -> Program:
+    """Write moves whose sections are known.
+
+    Parameters
+    ----------
+    moves : (n,) MOVE
+    start : (3,) float64
+        mm.
+    dialect : Dialect
+    tools : sequence of str
+        One for each section.
+    begins : (s,) int64
+        First move of each section.
+    coolant : (n,) uint8, optional
+        Bits as in ``STATE["coolant"]``; mist and flood are both written as M8.
+    decimals : int
+    title : str
+
+    Returns
+    -------
+    Program
+
+    Raises
+    ------
+    ProgramError
+        When there is nothing to write or a move holds what no line can say.
+    """
+    start = np.asarray(start, float)
     if not len(moves):
         raise ProgramError("there is no move to write", file=title, remedy="choose at least one operation")
     if not dialect.uses_z and np.any(moves["xyz"][:, 2] != start[2]):
         dialect = replace(dialect, uses_z=True)
     scribe = _Scribe(dialect, start, decimals)
-    tools, begins = _tools(toolpath)
     sections: list[Section] = []
-    parts: list[tuple[Moves, Ints, Ints, Moves]] = scribe.parts
     for i, (tool, begin) in enumerate(zip(tools, begins.tolist(), strict=True)):
         end = int(begins[i + 1]) if i + 1 < len(begins) else len(moves)
         first_line = scribe.lines + 1
@@ -257,10 +296,12 @@ def write(
         scribe.preamble()
         scribe.head(_first_power(part))
         _approach(scribe, part, starts(moves, start)[begin] if begin else start)
-        _body(scribe, part, np.arange(begin, end))
+        wet = None if coolant is None else coolant[begin:end]
+        _cooled(scribe, part, np.arange(begin, end), wet)
         scribe.off()
         scribe.raw("M0" if i + 1 < len(tools) else dialect.end_word)
         sections.append(Section(tool, first_line, scribe.lines))
+    parts = scribe.parts
     return Program(
         source=title,
         text=b"".join(scribe.text),
@@ -273,6 +314,22 @@ def write(
         origin=np.concatenate([part[2] for part in parts]),
         full_scale=dialect.full_scale,
     )
+
+
+def _cooled(scribe: _Scribe, moves: Moves, origin: Ints, coolant: NDArray[np.uint8] | None) -> None:
+    """Write moves with M8 and M9 where the coolant goes on and off."""
+    if coolant is None or not coolant.any():
+        _body(scribe, moves, origin)
+        return
+    on = coolant > 0
+    edges = np.flatnonzero(np.diff(on)) + 1
+    # one turn of the loop each time a pump is switched, a few times a program
+    for begin, end in zip([0, *edges.tolist()], [*edges.tolist(), len(moves)], strict=True):
+        if on[begin] or begin:
+            scribe.raw("M8" if on[begin] else "M9")
+        _body(scribe, moves[begin:end], origin[begin:end])
+    if on[-1]:
+        scribe.raw("M9")
 
 
 def write_blocks(

@@ -1,0 +1,407 @@
+"""What a machine or a piece of stock cannot do, found before anything moves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabctl.errors import RefusedError
+from fabctl.program.arcs import is_arc, radii, radii_disagree, reach
+from fabctl.program.fast import NO_CODE
+from fabctl.program.findings import Notebook
+from fabctl.program.model import CHANGE, INCREMENTAL, LOST, PAUSE, PENDING, SEVERITIES, Finding, Program
+from fabctl.program.write import dialect_of, write_sections
+from fabctl.shop.machine import Machine
+from fabctl.shop.permit import Permit, machine_digest
+from fabctl.shop.stock import Stock
+from fabctl.toolpath.moves import DWELL, RAPID, lengths, starts
+from fabctl.units import format_duration
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+AXES = "XYZ"
+SLACK_MM = 1e-3
+THROUGH_MM = 1.0
+"""A cut this far below the stock is meant: tabs and skins are avoided that way."""
+DWELL_LONG_S = 600.0
+BEAM_STILL_S = 0.3
+"""A beam that stands longer burns."""
+
+PRINTER = frozenset(
+    f"M{n}" for n in (82, 83, 84, 104, 105, 106, 107, 108, 109, 117, 140, 190, 201, 203, 204, 205, 400, 500)
+) | {"E", "G26", "G29"}
+"""Words only 3D printers use."""
+
+REPORTED = frozenset(
+    ("G81", "G82", "G83", "G98", "G99", "G90.1", "G91.1", "G92.2", "G92.3", "G53", "G80", "M6", "M60")
+)
+"""Words the reader carries out, and reports where that matters, whatever the firmware."""
+
+DROPPED = frozenset(
+    ("G40", "G43", "G49", "G61", "G61.1", "G64", "M1", "M7", "M8", "M9", "G59.1", "G59.2", "G59.3")
+)
+"""Words whose absence changes nothing a three-axis machine without a changer could do."""
+
+_OWN_LINE = re.compile(rb"(?:[GMXYZIJFSP]-?(?:\d+\.?\d*|\.\d+))+")
+
+
+def check(program: Program, machine: Machine, stock: Stock | None = None) -> tuple[Finding, ...]:
+    """Find what is wrong with a program on a machine.
+
+    Parameters
+    ----------
+    program : Program
+        Read or written.
+    machine : Machine
+    stock : Stock, optional
+        Its lower left corner is work zero, its top Z0.
+
+    Returns
+    -------
+    tuple of Finding
+        The reader's own included; errors first, then by line. Repeats of one kind are one finding.
+    """
+    notes = Notebook()
+    _words(program, machine, notes)
+    if np.any(program.moves["motion"] != DWELL):
+        _motion(program, machine, notes)
+        _envelope(program, machine, stock, notes)
+        _head(program, machine, notes)
+        _rapids(program, machine, notes)
+    else:
+        notes.add("nothing-to-do", 1)
+    if len(program.origin):
+        _own_lines(program, machine, notes)
+    own = tuple(_for_machine(finding, machine) for finding in program.findings)
+    return tuple(sorted(own + notes.findings(), key=lambda f: (SEVERITIES.index(f.severity), f.line, f.code)))
+
+
+def _for_machine(finding: Finding, machine: Machine) -> Finding:
+    """Give a reader's finding the weight it has on this machine."""
+    if finding.code == "homing" and not machine.homing:
+        return replace(finding, severity="error", remedy="this machine does not home; take the line out")
+    return finding
+
+
+def _words(program: Program, machine: Machine, notes: Notebook) -> None:
+    """Words the firmware lacks; of each all lines are listed."""
+    names = program.words
+    printer = [name for name in names if name in PRINTER]
+    if printer:
+        lines = np.concatenate([_lines(program, name) for name in printer])
+        notes.add("printer", lines, ", ".join(sorted(printer)[:8]))
+    if "M6" in names:
+        tenths = program.word["tenths"][program.word["letter"] == ord("T")]
+        shown = ", ".join(f"T{t // 10}" for t in sorted(set(tenths.tolist())))
+        notes.add("tool-change", _lines(program, "M6"), shown or "M6")
+    for name in sorted(set(names) - set(printer)):
+        if name[0] in "GM":
+            if name in machine.firmware.words or name in REPORTED:
+                continue
+            code = "word-dropped" if name in DROPPED else "word-unsupported"
+            shown = f"{name[0]} with an impossible number" if name == f"{name[0]}{NO_CODE // 10}" else name
+            notes.add(code, _lines(program, name), shown)
+        elif name in "ABCUVW":
+            notes.add("axis-unsupported", _lines(program, name), name)
+    _modes_told(program, notes)
+
+
+def _lines(program: Program, name: str) -> Ints:
+    lines = program.lines_of(name)
+    return lines if len(lines) else np.array([program.words[name]])
+
+
+def _modes_told(program: Program, notes: Notebook) -> None:
+    """Units and distance mode must be said before the first move."""
+    if not len(program.line):
+        return
+    first = int(program.line[0])
+    told = min(program.words.get(word, 1 << 62) for word in ("G90", "G91"))
+    if len(program.state) and program.state["flags"][0] & PENDING:
+        notes.add("unit-missing", first)
+    if told > first:
+        notes.add("distance-missing", first)
+
+
+def _motion(program: Program, machine: Machine, notes: Notebook) -> None:
+    """Feeds, arcs and dwells."""
+    moves, line = program.moves, program.line
+    dwell, rapid = moves["motion"] == DWELL, moves["motion"] == RAPID
+    notes.add("feed-missing", line[~dwell & ~rapid & ~(moves["feed"] > 0)])
+    limit = feed_limits(program, machine)
+    fast = ~dwell & ~rapid & (moves["feed"] > limit * 1.0001)
+    if fast.any():
+        row = int(np.argmax(np.where(fast, moves["feed"], 0)))
+        notes.add(
+            "feed-fast", line[fast], f"{moves['feed'][row]:g} mm/min where {limit[row]:.0f} are possible"
+        )
+    arc = is_arc(moves)
+    if arc.any():
+        at_start, at_end = radii(moves, program.start)
+        wrong = arc & radii_disagree(at_start, at_end)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            detail = f"{at_start[row]:.4g} mm at its start, {at_end[row]:.4g} mm at its end"
+            notes.add("arc-radii-differ", line[wrong], detail)
+    long = dwell & (moves["ij"][:, 0] > DWELL_LONG_S)
+    if long.any():
+        notes.add("dwell-long", line[long], format_duration(float(moves["ij"][long, 0].max())))
+
+
+def feed_limits(program: Program, machine: Machine) -> Floats:
+    """Return the fastest feed each move can have along its direction, shape (n,), mm/min; a dwell inf."""
+    moves = program.moves
+    way = np.abs(moves["xyz"] - starts(moves, program.start))
+    length = lengths(moves, program.start)
+    flat = is_arc(moves)
+    share = way / np.where(length > 0, length, 1.0)[:, None]
+    # an arc points everywhere in turn: the slower of X and Y holds
+    share[flat, :2] = 1.0
+    rates = np.array(machine.max_rate_mm_min)
+    with np.errstate(divide="ignore"):
+        limits: Floats = np.min(np.where(share > 1e-9, rates / share, np.inf), axis=1)
+    return limits
+
+
+def _envelope(program: Program, machine: Machine, stock: Stock | None, notes: Notebook) -> None:
+    """Compare the true extents with the machine's travel, and with the stock."""
+    moves, line = program.moves, program.line
+    low, high = reach(moves, program.start)
+    lost = _lost(program)
+    low, high = np.where(lost, np.nan, low), np.where(lost, np.nan, high)
+    low[moves["motion"] == DWELL] = high[moves["motion"] == DWELL] = np.nan
+    if len(program.state) and program.state["flags"][0] & INCREMENTAL:
+        notes.add("start-unknown", int(line[0]))
+        low[0], high[0] = np.minimum(low[0], program.start), np.maximum(high[0], program.start)
+    for axis, name in enumerate(AXES):
+        if np.isnan(low[:, axis]).all():
+            continue
+        bottom, top = float(np.nanmin(low[:, axis])), float(np.nanmax(high[:, axis]))
+        travel = machine.travel_mm[axis]
+        if axis == 2 and not machine.has_z:
+            changing = np.abs(np.diff(moves["xyz"][:, 2], prepend=program.start[2])) > SLACK_MM
+            notes.add("z-missing", line[changing])
+        elif top - bottom > travel + SLACK_MM:
+            far_high = abs(top) >= abs(bottom)
+            row = int(np.nanargmax(high[:, axis]) if far_high else np.nanargmin(low[:, axis]))
+            detail = (
+                f"{name} goes from {bottom:.3f} to {top:.3f} mm, {top - bottom:.3f} mm in all; "
+                f"{machine.title} has {travel:g} mm"
+            )
+            notes.add("envelope", int(line[row]), detail)
+    if stock is not None:
+        _stock(program, stock, low, high, notes)
+
+
+def _stock(program: Program, stock: Stock, low: Floats, high: Floats, notes: Notebook) -> None:
+    """Cuts beside or far below the stock."""
+    cutting = (program.moves["motion"] != RAPID) & (low[:, 2] < -SLACK_MM)
+    for axis, size in ((0, stock.width_mm), (1, stock.height_mm)):
+        outside = cutting & ((low[:, axis] < -SLACK_MM) | (high[:, axis] > size + SLACK_MM))
+        if outside.any():
+            reached = np.nanmin(low[outside, axis]), np.nanmax(high[outside, axis])
+            span = f"{AXES[axis]} {reached[0]:.3f} to {reached[1]:.3f} mm"
+            where = f"cuts from {span}; the stock has 0 to {size:g} mm"
+            notes.add("stock-outside", program.line[outside], where)
+    deep = cutting & (low[:, 2] < -stock.thickness_mm - THROUGH_MM)
+    if deep.any():
+        where = (
+            f"cuts down to Z {np.nanmin(low[deep, 2]):.3f} mm; the stock is {stock.thickness_mm:g} mm thick"
+        )
+        notes.add("stock-through", program.line[deep], where)
+
+
+def _lost(program: Program) -> Bools:
+    """Say which coordinates only the machine knows, shape (n, 3)."""
+    if not len(program.state):
+        return np.zeros((len(program.moves), 3), bool)
+    lost: Bools = (program.state["flags"][:, None] & np.array(LOST)) != 0
+    return lost
+
+
+def _head(program: Program, machine: Machine, notes: Notebook) -> None:
+    """Spindle or beam off while cutting, on while standing, faster than full scale."""
+    head, moves, line, state = machine.head, program.moves, program.line, program.state
+    if head.kind in ("pen", "knife") or not len(state):
+        return
+    cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
+    on = state["spindle"] > 0
+    if head.kind == "spindle":
+        below = cutting & (np.minimum(moves["xyz"][:, 2], starts(moves, program.start)[:, 2]) < -SLACK_MM)
+        working = below if below.any() else cutting
+        notes.add("head-off", line[working & ~on])
+        notes.add("power-zero", line[working & on & (state["speed"] <= 0)])
+        notes.add("head-reverse", line[working & (state["spindle"] == 4)])
+        most = head.max_rpm
+    else:
+        fires = cutting & on & ((state["speed"] > 0) | (head.kind == "plasma"))
+        if cutting.any() and not fires.any():
+            notes.add("head-off", int(line[np.argmax(cutting)]))
+        most = head.full_scale
+    high = on & (state["speed"] > most * (1 + 1e-9))
+    if high.any():
+        notes.add("speed-high", line[high], f"{state['speed'][high].max():g}, more than {most:g}")
+    if head.kind == "laser":
+        _beam(program, machine, notes)
+
+
+def _beam(program: Program, machine: Machine, notes: Notebook) -> None:
+    """A beam in constant power burns where the head stands."""
+    moves, line, state = program.moves, program.line, program.state
+    constant = (state["spindle"] == 3) & (state["speed"] > 0)
+    still = constant & (moves["motion"] == DWELL)
+    if still.any():
+        longest = float(moves["ij"][still, 0].max())
+        severity = SEVERITIES[0] if longest >= BEAM_STILL_S else SEVERITIES[1]
+        notes.add("beam-standing", line[still], format_duration(longest), severity=severity)
+    if not machine.head.laser_mode or machine.head.on_word == "M4":
+        notes.add("beam-in-rapid", line[constant & (moves["motion"] == RAPID)])
+
+
+def _rapids(program: Program, machine: Machine, notes: Notebook) -> None:
+    """Rapids below Z0, but for those in a hole that was just drilled."""
+    if not machine.has_z or machine.head.kind == "laser":
+        return
+    moves, line = program.moves, program.line
+    begin, end = starts(moves, program.start), moves["xyz"]
+    known = ~_lost(program)[:, 2]
+    deep = known & (moves["motion"] == RAPID) & (end[:, 2] < -SLACK_MM)
+    if not deep.any():
+        return
+    across = np.any(np.abs(end[:, :2] - begin[:, :2]) > SLACK_MM, axis=1)
+    in_stock = deep & across & (begin[:, 2] < -SLACK_MM)
+    # running minimum of the cut depth at one place: places are kept apart by an offset larger than any Z
+    place = np.cumsum(across) * 2e4
+    cut = np.where((moves["motion"] != RAPID) & (moves["motion"] != DWELL), end[:, 2], 1e4)
+    cut = np.minimum.accumulate(cut - place) + place
+    plunge = deep & (end[:, 2] < begin[:, 2] - SLACK_MM) & (end[:, 2] < cut - 0.01)
+    severity = SEVERITIES[0] if machine.head.kind == "spindle" else SEVERITIES[1]
+    for code, rows in (("rapid-plunge", plunge), ("rapid-in-stock", in_stock)):
+        if rows.any():
+            notes.add(code, line[rows], f"{end[rows, 2].min():.3f} mm", severity=severity)
+
+
+def _own_lines(program: Program, machine: Machine, notes: Notebook) -> None:
+    """Hold a written program to the writer's own rule, as a second look before the wire."""
+    limit = machine.firmware.emit_limit_chars
+    # the one place where each line is looked at by itself: this is what really goes out
+    for number, line in enumerate(program.text.split(b"\n")[:-1], 1):
+        if len(line) > limit or not _OWN_LINE.fullmatch(line):
+            notes.add("line-emitted", number, f"{line[:80]!r} is not a line that may be sent")
+
+
+def permit(program: Program, machine: Machine, stock: Stock | None = None) -> Permit:
+    """Permit a program to run, or refuse it.
+
+    Parameters
+    ----------
+    program : Program
+        Written by `write` or `rewrite`: nothing else ever reaches the wire.
+    machine : Machine
+    stock : Stock, optional
+
+    Returns
+    -------
+    Permit
+
+    Raises
+    ------
+    RefusedError
+        When `check` finds an error, or the bytes are not our own.
+    """
+    if not len(program.origin):
+        raise RefusedError(
+            "these bytes were not written here",
+            file=program.source,
+            remedy="rewrite the program for the machine first",
+        )
+    refuse_errors(check(program, machine, stock), program.source, machine)
+    return Permit(program.digest, machine.name, machine_digest(machine), stock)
+
+
+def refuse_errors(findings: tuple[Finding, ...], source: str, machine: Machine) -> None:
+    """Raise when a finding is an error.
+
+    Raises
+    ------
+    RefusedError
+        Naming the first one and how many more there are.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more errors: see `fabctl check`)" if len(errors) > 1 else ""
+        raise RefusedError(
+            f"not on {machine.title}: {first.problem}{more}",
+            file=source,
+            place=f"line {first.line}" if first.line else "",
+            remedy=first.remedy,
+        )
+
+
+def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) -> Program:
+    """Write a program that was read anew for a machine: the same motion in our own bytes.
+
+    Moves to places only the machine knows (G28, G30, G53) become retracts to the clearance height, feeds and
+    speeds beyond the machine's are held to its limits, M0 and M6 begin new sections.
+
+    Parameters
+    ----------
+    program : Program
+    machine : Machine
+    decimals : int, optional
+        Of coordinates in mm; the firmware's by default.
+
+    Returns
+    -------
+    Program
+        ``original_line`` maps each move to the line of the file it came from.
+
+    Raises
+    ------
+    RefusedError
+        When `check` finds an error.
+    """
+    refuse_errors(check(program, machine), program.source, machine)
+    moves, state = program.moves.copy(), program.state
+    _settle_lost(moves, program, machine)
+    limit = feed_limits(program, machine)
+    cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
+    moves["feed"] = np.where(cutting, np.minimum(moves["feed"], limit), 0.0)
+    most = machine.head.max_rpm if machine.head.kind == "spindle" else machine.head.full_scale
+    speed = np.where(state["spindle"] > 0, np.clip(state["speed"], 0, most), 0.0)
+    moves["power"] = speed / machine.head.full_scale
+    if machine.head.kind == "plasma":
+        moves["power"] = state["spindle"] > 0
+    stops = (state["flags"] & (PAUSE | CHANGE)) != 0
+    begins = np.flatnonzero(stops)
+    if not len(begins) or begins[0] > 0:
+        begins = np.concatenate(([0], begins)).astype(np.int64)
+    tools = [f"T{state['tool'][row]}" if state["tool"][row] else "" for row in begins]
+    out = write_sections(
+        moves,
+        program.start,
+        dialect_of(machine),
+        tools,
+        begins,
+        coolant=state["coolant"] if "M8" in machine.firmware.words else None,
+        decimals=machine.firmware.decimals_mm if decimals is None else decimals,
+        title=program.source,
+    )
+    line = np.where(out.origin >= 0, program.line[out.origin], 0)
+    return replace(out, original_line=line)
+
+
+def _settle_lost(moves: NDArray[np.void], program: Program, machine: Machine) -> None:
+    """Give lost coordinates a safe place: Z the clearance height, X and Y the last known."""
+    lost = _lost(program)
+    for axis in (0, 1):
+        if lost[:, axis].any():
+            last = np.maximum.accumulate(np.where(lost[:, axis], -1, np.arange(len(moves))))
+            moves["xyz"][:, axis] = np.where(last >= 0, moves["xyz"][last, axis], program.start[axis])
+    moves["xyz"][lost[:, 2], 2] = machine.clearance_mm
