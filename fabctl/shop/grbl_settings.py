@@ -228,7 +228,7 @@ def compare(machine: Machine, settings: Settings) -> tuple[Difference, ...]:
     found = []
     for number, expected in machine.settings().items():
         seen = settings.values.get(number)
-        if number in CHANGES_NOTHING or (not machine.has_z and number in {102, 112, 122, 132}):
+        if number in CHANGES_NOTHING:
             continue
         if seen is None or not math.isclose(seen, expected, rel_tol=1e-6, abs_tol=6e-4):
             found.append(Difference(number, expected, seen))

@@ -364,6 +364,8 @@ class Machine:
     def settings(self) -> dict[int, float]:
         """Return the Grbl settings that the description implies, number to value, ascending.
 
+        A machine without Z implies none for it.
+
         Source: Grbl 1.1 doc/csv/setting_codes_en_US.csv.
         """
         limits, head = self.limits, self.head
@@ -375,7 +377,7 @@ class Machine:
             4: int(self.invert_enable),
             5: int(limits.invert_switches),
             6: int(limits.invert_probe),
-            10: 1,  # MPos in every report: the sender compares it with the planned path
+            10: 3,  # MPos and free buffers in every report: what the sender watches a run by
             11: self.junction_deviation_mm,
             12: self.arc_tolerance_mm,
             13: 0,  # mm in every report
@@ -393,7 +395,8 @@ class Machine:
         }
         tables = (self.steps_per_mm, self.max_rate_mm_min, self.acceleration_mm_s2, self.travel_mm)
         for base, table in zip((100, 110, 120, 130), tables, strict=True):
-            found.update({base + axis: value for axis, value in enumerate(table)})
+            # Without a Z motor nobody can say what the controller's unused Z settings are.
+            found.update({base + axis: value for axis, value in enumerate(table[: 3 if self.has_z else 2])})
         return found
 
 
