@@ -85,7 +85,7 @@ class Options:
 
 
 class Controller:
-    """A Grbl 1.1h in software, in virtual time.
+    r"""A Grbl 1.1h in software, in virtual time.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Controller:
     Examples
     --------
     >>> c = Controller({110: 6000, 120: 1000})
-    >>> c.receive(b"G21 G91 G1 X10 F6000\\n")
+    >>> c.receive(b"G21 G91 G1 X10 F6000\n")
     >>> c.advance(2.0)
     >>> c.trace.xyz_mm[-1].tolist()
     [10.0, 0.0, 0.0]

@@ -42,6 +42,7 @@ def _session(board: Board) -> Program:
     board.receiver.reader.reset()
     board.gc = ParserState(wcs=list(board.settings.coords[0]))
     board.outputs.kill()
+    board.outputs.speed = 0.0
     board.planner.reset()
     board.stepper.reset()
     yield PAUSE

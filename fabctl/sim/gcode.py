@@ -94,9 +94,14 @@ def _execute(board: Board, command: Command) -> Program:
     yield from _offsets(board, command)
     gc.modal.incremental = now.incremental
     how = Line(
-        command.feed, rapid=now.motion == 0, inverse_time=now.feed_inverse, spindle=gc.modal.spindle, speed=speed,
-        kind=Kind.RAPID if now.motion == 0 else Kind.FEED, ordinal=board.lines,
-    )  # fmt: skip
+        command.feed,
+        rapid=now.motion == 0,
+        inverse_time=now.feed_inverse,
+        spindle=gc.modal.spindle,
+        speed=speed,
+        kind=Kind.RAPID if now.motion == 0 else Kind.FEED,
+        ordinal=board.lines,
+    )
     yield from _non_modal(board, command, how)
     gc.modal.motion = now.motion
     if now.motion != G80 and command.axis_command == MOTION:

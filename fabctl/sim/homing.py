@@ -45,6 +45,7 @@ def _home_axes(board: Board, axes: tuple[int, ...]) -> Program:
         rt.exec &= ~Exec.STOPPED
         board.stepper.watch = None
         board.stepper.reset()
+        board.planner.system_block = None
         board.cpu.wait(settings[26] / 1000.0)
         yield PAUSE
     low_ends, scale = int(settings[23]), settings.axes.steps_per_mm

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from fabctl.errors import LinkError
 from fabctl.sim.controller import Controller, Options
@@ -132,7 +132,7 @@ class Served:
             self._thread.join()
             self._end.close()
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
