@@ -255,5 +255,6 @@ class Link:
 
 
 def _plus(point: Point, offset: Point, sign: float) -> Point:
-    x, y, z = (a + sign * b for a, b in zip(point, offset, strict=True))
+    # three decimals are reported: more are noise of the subtraction
+    x, y, z = (round(a + sign * b, 4) for a, b in zip(point, offset, strict=True))
     return x, y, z

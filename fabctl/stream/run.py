@@ -115,6 +115,10 @@ def _ignore_progress(progress: Progress) -> None:
     del progress
 
 
+def _ignore_sending(number: int) -> None:
+    del number
+
+
 def _ignore_transition(kind: str, facts: Mapping[str, Fact]) -> None:
     del kind, facts
 
@@ -131,6 +135,8 @@ class Hooks:
         Asked at each pause, with the machine idle and the head off; False ends the run.
     progress : callable
         Told at each status report.
+    sending : callable
+        Told the last line's number *before* lines are written to the port.
     transition : callable
         Told of each transition *before* what depends on it happens: connected, homed, zeroed, checked,
         armed, started, section, hold, resume, stop, end. A journal writes it to disk and returns.
@@ -139,6 +145,7 @@ class Hooks:
     operator: Operator = field(default_factory=Operator)
     arm: Callable[[Pause], bool] = _refuse_all
     progress: Callable[[Progress], None] = _ignore_progress
+    sending: Callable[[int], None] = _ignore_sending
     transition: Callable[[str, Mapping[str, Fact]], None] = _ignore_transition
 
 

@@ -96,7 +96,7 @@ class _Run:
             raise
         off = head_is_off(link)
         result = self._result(Cause.DONE, "", Outcome(True, off, link.mpos_mm, link.work_mm))
-        self._tell("end", end_state=result.end_state.value, head_off=off, work_mm=result.work_mm)
+        self._tell_end(result)
         return result
 
     def _prepare(self) -> None:
@@ -169,6 +169,7 @@ class _Run:
                 batch += connection.send_line(line.text, line.number)
                 line = next(lines, None)
             if batch:
+                self._hooks.sending(connection.sent)
                 port.write(bytes(batch))
                 if waiting:
                     self._watch.restart()
@@ -283,15 +284,19 @@ class _Run:
         if outcome.position_known:
             self._watch.locate()
         result = self._result(cause, reason, outcome)
-        facts: dict[str, Fact] = {
-            "cause": cause.value,
-            "reason": reason,
-            "executed": result.executed,
-            "at_most": result.at_most,
-        }
-        self._tell("stop", **facts)
-        self._tell("end", end_state=result.end_state.value, head_off=result.head_off, work_mm=result.work_mm)
+        self._tell("stop", cause=cause.value, reason=reason)
+        self._tell_end(result)
         return result
+
+    def _tell_end(self, result: RunResult) -> None:
+        self._tell(
+            "end",
+            end_state=result.end_state.value,
+            executed=result.executed,
+            at_most=result.at_most,
+            head_off=result.head_off,
+            work_mm=result.work_mm,
+        )
 
     def _result(self, cause: Cause, reason: str, outcome: Outcome) -> RunResult:
         best = STOPS[cause].best

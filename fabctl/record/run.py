@@ -1,0 +1,206 @@
+"""The record of a run: one folder with the journal, a summary, and what belongs to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fabctl.errors import InputError
+from fabctl.record.files import atomic_write
+from fabctl.record.journal import JOURNAL_NAME, Certain, last_certain
+
+RECORD_NAME = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a person asks of a run afterwards.
+
+    Parameters
+    ----------
+    design : str
+        Name of the file or job it came from, without folders.
+    program_sha256 : str
+        Digest of the program that was sent.
+    machine, material, tools : str, str, tuple of str
+        Names of the profiles.
+    started, ended : str
+        ISO 8601 with the offset from UTC.
+    end_state, cause : str
+        As the sender named them.
+    version : str
+        Of fabctl.
+    estimated_s, taken_s : float
+        Time planned and time needed, s.
+    cut_length_mm : float
+        Length of all feed moves.
+    parts : int
+        How many parts the program cuts.
+    lines, executed : int
+        Lines of the program and how many were surely executed.
+    head_off : bool or None
+        Whether spindle or beam was seen to be off at the end.
+    files : dict of str to str
+        What else stands in the folder: a name for a person, and the file's name.
+    notes : tuple of str
+        What else was seen.
+    """
+
+    design: str
+    program_sha256: str
+    machine: str
+    started: str
+    ended: str
+    end_state: str
+    version: str
+    cause: str = ""
+    material: str = ""
+    tools: tuple[str, ...] = ()
+    estimated_s: float = 0.0
+    taken_s: float = 0.0
+    cut_length_mm: float = 0.0
+    parts: int = 0
+    lines: int = 0
+    executed: int = 0
+    head_off: bool | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run found on disk.
+
+    Parameters
+    ----------
+    name : str
+        The folder's name: begins with date and time.
+    folder : Path
+        Where it is.
+    record : RunRecord or None
+        The summary; None when the run never came to writing it.
+    certain : Certain or None
+        What its journal says; None without a journal.
+    """
+
+    name: str
+    folder: Path
+    record: RunRecord | None
+    certain: Certain | None
+
+
+def runs_folder() -> Path:
+    """Return where runs are kept when no other place is named; it need not exist yet."""
+    import platformdirs  # noqa: PLC0415 - only whoever asks for the default place needs it
+
+    return platformdirs.user_data_path("fabctl") / "runs"
+
+
+def new_run_folder(root: Path, title: str, start: datetime) -> Path:
+    """Make an empty folder for one run, named by time and title.
+
+    Parameters
+    ----------
+    root : Path
+        Where all runs stand; made when missing.
+    title : str
+        The job's name.
+    start : datetime
+        Local time of the run.
+
+    Raises
+    ------
+    InputError
+        When it cannot be made.
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:40] or "run"
+    stem = f"{start:%Y%m%d-%H%M%S}-{plain}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for extra in ("", *(f"-{number}" for number in range(2, 1000))):
+            folder = root / f"{stem}{extra}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise InputError(
+            f"no folder for the run can be made: {error.strerror or error}",
+            file=str(root),
+            remedy="name a folder that may be written",
+        ) from error
+    raise InputError("too many runs within one second", file=str(root), remedy="wait a second")
+
+
+def write_run(folder: Path, record: RunRecord) -> Path:
+    """Write a run's summary, whole or not at all, and return its path.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written, or names a file outside the folder.
+    """
+    for name in record.files.values():
+        if Path(name).name != name:
+            raise InputError(
+                f"{name!r} is not in the run's folder", file=RECORD_NAME, remedy="names without folders only"
+            )
+    path = folder / RECORD_NAME
+    atomic_write(path, json.dumps(asdict(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read a run's summary.
+
+    Raises
+    ------
+    InputError
+        When it is missing or not one.
+    """
+    path = folder / RECORD_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        known = {item.name for item in fields(RunRecord)}
+        kept: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in values.items()
+            if key in known
+        }
+        return RunRecord(**kept)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"is no record of a run: {error}", file=str(path), remedy="look at the journal beside it"
+        ) from error
+
+
+def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:
+    """Find all runs, newest first; what is damaged is listed all the same.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+    """
+    root = root or runs_folder()
+    if not root.is_dir():
+        return ()
+    folders = sorted((path for path in root.iterdir() if path.is_dir()), reverse=True)
+    return tuple(_entry(folder) for folder in folders)
+
+
+def _entry(folder: Path) -> RunEntry:
+    record = certain = None
+    if (folder / JOURNAL_NAME).is_file():
+        certain = last_certain(folder)
+    if (folder / RECORD_NAME).is_file():
+        try:
+            record = read_run(folder)
+        except InputError:
+            record = None
+    return RunEntry(folder.name, folder, record, certain)
