@@ -6,7 +6,7 @@ import numpy as np
 
 from fabctl.errors import RefusedError
 from fabctl.geometry.curves import Curves, arc_centres, flatten, segments, signed_areas
-from fabctl.operations.passes import Floats, join_moves, vertical
+from fabctl.operations.passes import Floats, join_moves, lift, vertical
 from fabctl.operations.step import Cut, Cuts, Setup, Step
 
 ROUND_MM = 0.02
@@ -101,11 +101,11 @@ def drill(step: Step, setup: Setup) -> Cuts:  # noqa: ARG001 all operations are 
 
 
 def _pecks(step: Step, at: Floats, depths: Floats, ident: str) -> Cut:
-    """Go down peck by peck, up to the stock's top between them at the cutting feed, never by a rapid."""
+    """Go down peck by peck, lifting the chips out to the stock's top between them; never down by a rapid."""
     recipe, parts = step.recipe, []
     for i, z in enumerate(depths):  # a handful of pecks
         if i:
-            parts.append(vertical(at, 0.0, recipe.feed_mm_min, recipe.power))
-            parts.append(vertical(at, depths[i - 1], recipe.feed_mm_min, recipe.power))
+            parts.append(lift(at, 0.0, recipe.power))
+            parts.append(vertical(at, depths[i - 1], recipe.plunge_mm_min, recipe.power))
         parts.append(vertical(at, z, recipe.plunge_mm_min, recipe.power))
     return Cut(np.array([*at, 0.0]), join_moves(parts), ident)

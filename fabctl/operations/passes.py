@@ -9,7 +9,7 @@ from fabctl.geometry.curves import Curves, from_paths, lengths, reverse, segment
 from fabctl.operations.step import Cut, Step
 from fabctl.shop.job import Tabs
 from fabctl.shop.recipe import Recipe
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, Moves
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, RAPID, Moves
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -104,6 +104,13 @@ def segment_moves(start: Floats, end: Floats, bulge: Floats, z_end: Floats, reci
 def join_moves(parts: list[Moves]) -> Moves:
     """Put arrays of moves one after the other, shape (n,) MOVE; none gives an empty array."""
     return np.concatenate(parts) if parts else np.zeros(0, MOVE)
+
+
+def lift(at: Floats, z_mm: float, power: float) -> Moves:
+    """Return one rapid straight up above a point (x, y) to a height, shape (1,) MOVE, mm."""
+    move = vertical(at, z_mm, 0.0, power)
+    move["motion"] = RAPID
+    return move
 
 
 def vertical(at: Floats, z_mm: float, feed_mm_min: float, power: float) -> Moves:
@@ -212,9 +219,10 @@ def _with_steps(cuts: Moves, at: Floats, z_start: Floats, z_before: Floats, reci
     """Insert a vertical move wherever a segment starts at another height than the tool stands at."""
     rise = z_start - z_before
     steps = np.zeros(len(cuts), MOVE)
-    steps["motion"] = FEED
+    # Straight up there is only air above the cutter: a rapid. Straight down never is one.
+    steps["motion"] = np.where(rise > 0, RAPID, FEED)
     steps["xyz"] = np.column_stack((at, z_start))
-    steps["feed"] = np.where(rise > 0, recipe.feed_mm_min, recipe.plunge_mm_min)
+    steps["feed"] = np.where(rise > 0, 0.0, recipe.plunge_mm_min)
     steps["power"] = recipe.power
     both = np.column_stack((steps, cuts)).ravel()
     wanted = np.column_stack((np.abs(rise) > SMALLEST_MM, np.ones(len(cuts), bool))).ravel()

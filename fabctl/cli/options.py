@@ -1,0 +1,137 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fabctl.errors import InputError
+from fabctl.units import parse_length_mm
+
+if TYPE_CHECKING:
+    from fabctl.job.plan import Order
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MACHINE = click.option(
+    "-m", "--machine", metavar="MACHINE", help="Machine: a name `fabctl machines` lists, or a TOML file."
+)
+JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON on stdout.")
+
+_PLACING = (
+    click.option(
+        "-M",
+        "--material",
+        metavar="MATERIAL",
+        help="Material: a name `fabctl materials` lists, or a TOML file.",
+    ),
+    click.option("-t", "--tool", metavar="TOOL", help="Tool; the thickest that fits when left out."),
+    click.option("--stock", metavar="WxH", help="Size of the sheet, such as 600x400 or 24inx18in."),
+    click.option(
+        "--thickness", metavar="LENGTH", help="Thickness as measured; the material's when left out."
+    ),
+    click.option(
+        "--units", metavar="UNIT", help="Unit of the drawing, when the file does not say: mm, in, px …"
+    ),
+    click.option(
+        "--at", metavar="X,Y", help="Where the drawing's lower left corner comes to lie on the stock."
+    ),
+    click.option("--rotate", type=float, default=0.0, metavar="DEG", help="Turn the drawing first."),
+)
+
+
+def placing(command: Command) -> Command:
+    """Give a command the options that say on what and where a design is made."""
+    for option in reversed(_PLACING):
+        command = option(command)
+    return command
+
+
+def order_from(
+    design: str,
+    machine: str | None,
+    material: str | None,
+    tool: str | None,
+    stock: str | None,
+    thickness: str | None,
+    units: str | None,
+    at: str | None,
+    rotate: float,
+) -> Order:
+    """Turn a command line into an order: of a job file (TOML or a name) or of a design.
+
+    Raises
+    ------
+    InputError
+        When an option cannot be read, or machine and material are missing for a design.
+    """
+    from fabctl.job.plan import Order, order_of
+    from fabctl.shop.job import Placement, job_names, load_job
+    from fabctl.shop.machine import load_machine
+    from fabctl.shop.material import load_material
+
+    if design.lower().endswith(".toml") or (not Path(design).exists() and design in job_names()):
+        given = {"--tool": tool, "--stock": stock, "--thickness": thickness, "--units": units, "--at": at}
+        surplus = [name for name, value in given.items() if value] + (["--rotate"] if rotate else [])
+        if surplus:
+            raise InputError(
+                f"{', '.join(surplus)} and a job file: the job file says it itself",
+                file=design,
+                remedy="change the job file, or plan its drawing directly",
+            )
+        return order_of(load_job(design), machine=machine, material=material)
+    if not machine or not material:
+        missing = " and ".join(
+            name for name, value in (("--machine", machine), ("--material", material)) if not value
+        )
+        raise InputError(
+            f"{missing} missing: the same drawing is made differently on each",
+            file=design,
+            remedy="name them; `fabctl machines` and `fabctl materials` list what is known",
+        )
+    placement = None
+    if at or rotate:
+        x, y = _pair(at, ",", "--at") if at else (10.0, 10.0)
+        placement = Placement(x, y, rotate)
+    return Order(
+        design=Path(design),
+        machine=load_machine(machine),
+        material=load_material(material),
+        title=Path(design).stem,
+        tool=tool,
+        stock_mm=_pair(stock, "x", "--stock") if stock else None,
+        thickness_mm=parse_length_mm(thickness) if thickness else None,
+        units=units,
+        placement=placement,
+    )
+
+
+def _pair(text: str, separator: str, option: str) -> tuple[float, float]:
+    parts = re.split(rf"\s*[{separator}×]\s*", text.strip().lower())
+    if len(parts) != 2:
+        raise InputError(
+            f"{text!r} is not a pair of lengths",
+            place=option,
+            remedy=f"write two lengths with {separator!r} between them, such as 600{separator}400",
+        )
+    return parse_length_mm(parts[0]), parse_length_mm(parts[1])
+
+
+def whole_file(path: str, data: bytes) -> None:
+    """Write a file whole or not at all; ``-`` is stdout.
+
+    Raises
+    ------
+    InputError
+        When the place cannot be written to.
+    """
+    if path == "-":
+        click.get_binary_stream("stdout").write(data)
+        return
+    from fabctl.record.files import atomic_write
+
+    atomic_write(Path(path), data)

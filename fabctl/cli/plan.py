@@ -1,0 +1,97 @@
+"""``fabctl plan``: a design or a job becomes G-code; nothing moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fabctl.cli.options import JSON, MACHINE, order_from, placing, whole_file
+from fabctl.cli.show import as_json, facts, notes, say
+from fabctl.units import format_duration
+
+if TYPE_CHECKING:
+    from fabctl.job.plan import Plan
+
+
+@click.command()
+@click.argument("design", metavar="DESIGN|JOB")
+@MACHINE
+@placing
+@click.option("-o", "--output", metavar="FILE", help="Write the program here; - is stdout.")
+@JSON
+def plan(design: str, output: str | None, json_: bool, **placing: Any) -> None:
+    """Turn a design (SVG, DXF, STL) or a job into G-code for a machine and a material.
+
+    \b
+    Examples:
+      fabctl plan drawing.svg -m router-3018 -M plywood-6 -o drawing.nc
+      fabctl plan case.dxf -m laser-400 -M acrylic-3 --units mm --stock 300x200
+      fabctl plan stool -o stool.nc
+
+    Closed contours are cut outside, those inside them inside and first; open lines are followed; circles of
+    the tool's size are drilled. Layers and colours named engrave, score, pocket, drill or ignore (or blue,
+    green) are taken as such: docs/operations.md. Without -o the program is only described.
+    """
+    from fabctl.job.check import approve
+    from fabctl.job.plan import plan as make_plan
+
+    made = make_plan(order_from(design, **placing))
+    findings, _ = approve(made.program, made.order.machine, made.stock)
+    if output:
+        whole_file(output, made.program.text)
+    notes((*made.notes, *(str(f) for f in findings)))
+    if json_ and output != "-":
+        as_json(summary(made) | {"notes": list(made.notes), "file": output})
+    elif output != "-":
+        click.echo(facts({key.replace("_", " "): str(value) for key, value in spoken(made).items()}))
+        say(f"written to {output}" if output else "nothing written: -o FILE keeps the program")
+
+
+def summary(made: Plan) -> dict[str, Any]:
+    """Say what a plan comes to, for programs."""
+    from fabctl.job.plan import measure
+
+    figures = measure(made)
+    return {
+        "design": made.design.source,
+        "machine": made.order.machine.name,
+        "material": made.order.material.name,
+        "stock_mm": [made.stock.width_mm, made.stock.height_mm, made.stock.thickness_mm],
+        "tools": list(dict.fromkeys(cut.step.tool.name for cut in made.cuts)),
+        "parts": figures.parts,
+        "cut_length_mm": round(figures.cut_mm, 1),
+        "rapid_length_mm": round(figures.rapid_mm, 1),
+        "estimated_s": round(made.timing.total_s, 1),
+        "lines": made.program.line_count,
+        "bytes": len(made.program.text),
+        "sha256": made.program.digest,
+        "operations": [
+            {
+                "name": cut.step.name,
+                "kind": cut.step.kind,
+                "paths": len(cut.step.curves),
+                "tool": cut.step.tool.name,
+                "depth_mm": round(cut.step.depth_mm, 3),
+                "feed_mm_min": cut.step.recipe.feed_mm_min,
+            }
+            for cut in made.cuts
+        ],
+    }
+
+
+def spoken(made: Plan) -> dict[str, str]:
+    """Say what a plan comes to, for people."""
+    told = summary(made)
+    width, height, thick = told["stock_mm"]
+    return {
+        "design": told["design"],
+        "machine": made.order.machine.title,
+        "material": f"{made.order.material.title}, {width:g} × {height:g} × {thick:g} mm",
+        "tools": ", ".join(told["tools"]),
+        "operations": ", ".join(f"{o['name']} ({o['paths']})" for o in told["operations"]),
+        "parts": str(told["parts"]),
+        "cut length": f"{told['cut_length_mm'] / 1000:.2f} m, rapids {told['rapid_length_mm'] / 1000:.2f} m",
+        "time estimated": format_duration(told["estimated_s"]),
+        "program": f"{told['lines']} lines, {told['bytes']} bytes",
+    }

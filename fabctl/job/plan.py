@@ -1,0 +1,398 @@
+"""From a design to a program: read, place, choose, cut, put in order, write, time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabctl.design.model import Design, Note
+from fabctl.design.read import read_design
+from fabctl.errors import InputError, RefusedError
+from fabctl.geometry.curves import Curves, extents
+from fabctl.geometry.regions import nest, offset, to_polygons
+from fabctl.operations.assemble import assemble
+from fabctl.operations.choose import SAME_SIZE_MM, choose
+from fabctl.operations.drill import circles, drill
+from fabctl.operations.engrave import engrave
+from fabctl.operations.pocket import pocket
+from fabctl.operations.profile import profile
+from fabctl.operations.sheets import sheets
+from fabctl.operations.step import Cuts, Setup, Step
+from fabctl.operations.steps import THROUGH_MM, steps_of
+from fabctl.program.model import Program
+from fabctl.program.write import write
+from fabctl.shop.job import Job, Operation, Placement
+from fabctl.shop.machine import Machine, load_machine
+from fabctl.shop.material import Material, load_material
+from fabctl.shop.recipe import recipe
+from fabctl.shop.stock import Stock, stock_of
+from fabctl.shop.tool import Tool, load_tool, tool_names
+from fabctl.toolpath.moves import RAPID, Toolpath, lengths
+from fabctl.toolpath.planner import ControllerCost, Kinematics
+from fabctl.toolpath.timing import Timing, estimate
+
+Bools = NDArray[np.bool_]
+
+OPERATIONS: dict[str, Callable[[Step, Setup], Cuts]] = {
+    "profile": profile,
+    "pocket": pocket,
+    "drill": drill,
+    "engrave": engrave,
+}
+"""What makes cuts of each kind of step."""
+
+FLATTEN_MM = 0.002
+"""Curves of a drawing are followed this closely, so that arcs can be fitted within 0.01 mm after."""
+
+MARGIN_MM = 4.0
+"""Left between a drawing and the stock's edge beside the tool's width when nobody places it, mm."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asks for.
+
+    Parameters
+    ----------
+    design : Path
+        The drawing or solid.
+    machine : Machine
+    material : Material
+    title : str
+        What the summary calls it.
+    tool : str, optional
+        A name; chosen from the library when left out.
+    stock_mm : (width, height), optional
+        Size of the sheet, mm; as large as the drawing needs when left out.
+    thickness_mm : float, optional
+        As measured; the material's when left out.
+    units : str, optional
+        The drawing's unit when the file does not say or says it wrong.
+    placement : Placement, optional
+        Where the drawing's lower left corner comes to lie; beside the edge when left out.
+    operations : sequence of Operation, optional
+        From a job file; chosen from layers, colours and shapes when left out.
+    as_written : bool
+        Keep the order of `operations`.
+    """
+
+    design: Path
+    machine: Machine
+    material: Material
+    title: str
+    tool: str | None = None
+    stock_mm: tuple[float, float] | None = None
+    thickness_mm: float | None = None
+    units: str | None = None
+    placement: Placement | None = None
+    operations: Sequence[Operation] | None = None
+    as_written: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an order comes to, before anything is checked or moved.
+
+    Parameters
+    ----------
+    order : Order
+    stock : Stock
+    design : Design
+        On the stock, mm, work coordinates.
+    cuts : sequence of Cuts
+        Each step and what it comes to.
+    toolpath : Toolpath
+    program : Program
+    timing : Timing
+    notes : sequence of str
+        What a person should know.
+    """
+
+    order: Order
+    stock: Stock
+    design: Design
+    cuts: Sequence[Cuts]
+    toolpath: Toolpath
+    program: Program
+    timing: Timing
+    notes: Sequence[str] = field(default=())
+
+
+def order_of(job: Job, *, machine: str | None = None, material: str | None = None) -> Order:
+    """Load what a job file names.
+
+    Parameters
+    ----------
+    job : Job
+    machine, material : str, optional
+        Others than the job's: the same design on what is at hand.
+
+    Raises
+    ------
+    ProfileError
+        When machine or material is unknown or its file is wrong.
+    """
+    return Order(
+        design=job.design,
+        machine=load_machine(machine or job.machine),
+        material=load_material(material or job.material),
+        title=job.title,
+        tool=job.tool,
+        stock_mm=(job.width_mm, job.height_mm),
+        thickness_mm=job.thickness_mm,
+        units=job.units or None,
+        placement=job.placement,
+        operations=job.operations,
+        as_written=job.order == "as-written",
+    )
+
+
+def plan(order: Order) -> Plan:
+    """Turn an order into a program for its machine.
+
+    Parameters
+    ----------
+    order : Order
+
+    Returns
+    -------
+    Plan
+        The same order gives the same bytes.
+
+    Raises
+    ------
+    DesignError
+        When the design cannot be read.
+    RefusedError
+        When this machine, tool, material or stock cannot make it: with the reason and the remedy.
+    """
+    largest = max(order.machine.travel_mm[:2])
+    design = read_design(order.design, units=order.units, largest_mm=largest, tolerance_mm=FLATTEN_MM)
+    thickness = order.thickness_mm or order.material.thickness_mm
+    tool = _tool(order, design)
+    if design.mesh is not None:
+        design = _in_sheets(design, order, thickness, tool)
+    design, stock = _placed(design, order, thickness, tool)
+    steps = steps_of(
+        design.curves,
+        design.ident,
+        _operations(design, order, tool),
+        machine=order.machine,
+        stock=stock,
+        tool_of=lambda name: load_tool(name) if name else tool,
+        as_written=order.as_written,
+    )
+    if not steps:
+        raise RefusedError(
+            "nothing is left to cut: every path is ignored",
+            file=design.source,
+            remedy="look at the layers' names and colours, or write a job file (docs/operations.md)",
+        )
+    setup = Setup(stock.thickness_mm, THROUGH_MM.get(order.machine.head.kind, 0.0))
+    cuts = [OPERATIONS[step.kind](step, setup) for step in steps]
+    toolpath = assemble(cuts, order.machine)
+    program = write(toolpath, order.machine, title=order.title)
+    timing = estimate(program.moves, program.start, kinematics(order.machine), sync=sync_of(program))
+    notes = _notes(design, order, cuts, tool, timing)
+    return Plan(order, stock, design, cuts, toolpath, program, timing, notes)
+
+
+def kinematics(machine: Machine, *, cpu: bool = False) -> Kinematics:
+    """Say how a machine moves in the words of the planner.
+
+    Parameters
+    ----------
+    machine : Machine
+    cpu : bool
+        Whether the controller's own slowness counts.
+    """
+    firmware = machine.firmware
+    return Kinematics(
+        steps_per_mm=machine.steps_per_mm,
+        max_rate_mm_min=machine.max_rate_mm_min,
+        acceleration_mm_s2=machine.acceleration_mm_s2,
+        junction_deviation_mm=machine.junction_deviation_mm,
+        arc_tolerance_mm=machine.arc_tolerance_mm,
+        look_ahead_blocks=firmware.look_ahead_blocks,
+        laser_mode=machine.head.laser_mode,
+        step_idle_ms=machine.step_idle_ms,
+        dwell_step_s=firmware.dwell_step_s,
+        cost=ControllerCost() if cpu else None,
+    )
+
+
+def sync_of(program: Program) -> Bools:
+    """Say before which moves the head is switched, (n,): the planner runs empty there.
+
+    Parameters
+    ----------
+    program : Program
+    """
+    if not len(program.state):
+        return np.zeros(len(program.moves), bool)
+    spindle = program.state["spindle"]
+    return np.asarray(np.diff(spindle, prepend=spindle[:1]) != 0)
+
+
+def _tool(order: Order, design: Design) -> Tool:
+    """Return the tool asked for, or the thickest one that fits the head, the material and the drawing."""
+    if order.tool:
+        return load_tool(order.tool)
+    kinds = {"spindle": {"endmill"}, "laser": {"laser"}, "pen": {"pen"}, "knife": {"knife"}}
+    wanted = kinds.get(order.machine.head.kind, set())
+    fitting = [tool for name in tool_names() if (tool := load_tool(name)).kind in wanted]
+    if not fitting:
+        raise RefusedError(
+            f"no tool for a {order.machine.head.kind} is known",
+            remedy="name one with --tool, or describe one (docs/profiles.md)",
+        )
+    fitting.sort(key=lambda tool: -tool.diameter_mm)
+    able = [tool for tool in fitting if _able(tool, order)] or fitting
+    return next((tool for tool in able if _fits_inside(design.curves, tool)), able[-1])
+
+
+def _able(tool: Tool, order: Order) -> bool:
+    """Say whether machine, tool and material go together through the whole sheet."""
+    thick = order.thickness_mm or order.material.thickness_mm
+    if tool.cutting_length_mm and tool.cutting_length_mm < thick:
+        return False
+    try:
+        recipe(order.machine, tool, order.material)
+    except RefusedError:
+        return False
+    return True
+
+
+def _fits_inside(curves: Curves, tool: Tool) -> bool:
+    """Say whether a tool fits inside every hole of a drawing, or drills it."""
+    inner = nest(curves).depth % 2 == 1
+    holes = curves.take(inner & curves.closed)
+    drilled = np.abs(circles(holes)[1] - tool.diameter_mm) <= SAME_SIZE_MM
+    holes = holes.take(~drilled)
+    if not len(holes):
+        return True
+    polygons = to_polygons(holes, 0.01, repair=True)
+    return all(len(offset([polygon], -tool.diameter_mm / 2, 0.01)) for polygon in polygons)
+
+
+def _in_sheets(design: Design, order: Order, thickness_mm: float, tool: Tool) -> Design:
+    """Slice a solid into sheets laid out on the stock."""
+    if design.mesh is None:
+        return design
+    edge = 2 * _margin_mm(tool)
+    width, height = order.stock_mm or order.machine.travel_mm[:2]
+    gap = _margin_mm(tool) + tool.diameter_mm
+    made = sheets(design.mesh, thickness_mm, width - edge, height - edge, gap, source=design.source)
+    flat = replace(
+        design,
+        curves=made.curves,
+        layer=made.names,
+        colour=[""] * len(made.names),
+        ident=[f"{name}, contour {i + 1}" for i, name in enumerate(made.names)],
+    )
+    return flat.with_notes(*(Note("sheets", text) for text in made.notes))
+
+
+def _margin_mm(tool: Tool) -> float:
+    return MARGIN_MM + tool.diameter_mm
+
+
+def _placed(design: Design, order: Order, thickness_mm: float, tool: Tool) -> tuple[Design, Stock]:
+    """Move a drawing onto its stock; refuse what machine or stock cannot hold."""
+    at = order.placement or Placement(_margin_mm(tool), _margin_mm(tool))
+    angle = np.radians(at.rotation_deg)
+    cos, sin = np.cos(angle), np.sin(angle)
+    if at.rotation_deg % 90 == 0:
+        cos, sin = np.round(cos), np.round(sin)
+    turned = design.curves.transform([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    x0, y0, x1, y1 = extents(turned)
+    width, height = x1 - x0, y1 - y0
+    _demand_room(design, order, width, height)
+    curves = turned.transform([[1.0, 0.0, at.origin_x_mm - x0], [0.0, 1.0, at.origin_y_mm - y0]])
+    room = order.stock_mm or (2 * at.origin_x_mm + width, 2 * at.origin_y_mm + height)
+    stock = stock_of(order.material, *room, thickness_mm)
+    right, top = at.origin_x_mm + width, at.origin_y_mm + height
+    if right > room[0] or top > room[1] or min(at.origin_x_mm, at.origin_y_mm) < 0:
+        raise RefusedError(
+            f"the drawing ({width:.1f} × {height:.1f} mm at {at.origin_x_mm:g}, {at.origin_y_mm:g}) does not "
+            f"lie on the stock of {room[0]:g} × {room[1]:g} mm",
+            file=design.source,
+            remedy="take a larger stock, move or turn the drawing (--rotate 90)",
+        )
+    return replace(design, curves=curves), stock
+
+
+def _demand_room(design: Design, order: Order, width_mm: float, height_mm: float) -> None:
+    """Refuse a drawing larger than the machine before hours are spent on it."""
+    x, y, _ = order.machine.travel_mm
+    if not np.isfinite(width_mm + height_mm):
+        raise InputError("there is nothing to cut", file=design.source, remedy="draw closed or open paths")
+    if width_mm <= x and height_mm <= y:
+        return
+    turn = "turn it (--rotate 90), or " if height_mm <= x and width_mm <= y else ""
+    raise RefusedError(
+        f"the drawing is {width_mm:.1f} × {height_mm:.1f} mm; {order.machine.title} reaches {x:g} × {y:g} mm",
+        file=design.source,
+        remedy=f"{turn}choose a larger machine (fabctl machines), or name the drawing's unit (--units)",
+    )
+
+
+def _operations(design: Design, order: Order, tool: Tool) -> list[Operation | None]:
+    """Give every path its operation: by the job file, or chosen."""
+    if order.operations is None:
+        return list(
+            choose(
+                design.curves,
+                design.layer,
+                design.colour,
+                head=order.machine.head.kind,
+                tool_mm=tool.diameter_mm,
+            )
+        )
+    paths = zip(design.layer, design.colour, design.ident, strict=True)
+    return [next((o for o in order.operations if o.selects(*path)), None) for path in paths]
+
+
+def _notes(design: Design, order: Order, cuts: Sequence[Cuts], tool: Tool, timing: Timing) -> list[str]:
+    """Gather what reader, recipes, operations and timing have to say, each once."""
+    said = [str(note) for note in design.notes]
+    if order.tool is None:
+        said.append(f"tool: {tool.title}, chosen as the thickest that fits (--tool names another)")
+    for cut in cuts:
+        said += [f"{cut.step.name}: {text}" for text in (*cut.step.recipe.notes, *cut.notes)]
+    said += timing.bites
+    return list(dict.fromkeys(said))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a plan measures.
+
+    Parameters
+    ----------
+    parts : int
+        Pieces that come loose: contours cut outside, or around which a beam or knife goes.
+    cut_mm, rapid_mm : float
+        Way made at feed and by rapids, all passes counted, mm.
+    """
+
+    parts: int
+    cut_mm: float
+    rapid_mm: float
+
+
+def measure(made: Plan) -> Figures:
+    """Measure a plan's parts and ways.
+
+    Parameters
+    ----------
+    made : Plan
+    """
+    length = lengths(made.program.moves, made.program.start)
+    rapid = made.program.moves["motion"] == RAPID
+    parts = sum(len(cuts.step.curves) for cuts in made.cuts if cuts.step.side == "outside")
+    return Figures(parts, float(length[~rapid].sum()), float(length[rapid].sum()))
