@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fabctl.errors import InputError
 from fabctl.geometry.curves import Curves
-from fabctl.geometry.mesh import EdgeReport, Mesh, extents, inspect, orient
+from fabctl.geometry.mesh import EdgeReport, Mesh, extents, inspect
 from fabctl.geometry.nesting import Nesting, nest
+from fabctl.geometry.repair import orient
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -126,7 +127,7 @@ def slice_mesh(mesh: Mesh, heights_mm: ArrayLike) -> Slices:
     Parameters
     ----------
     mesh : Mesh
-        Best closed, see `fabctl.geometry.mesh.clean`; whatever is wrong with it is in the report.
+        Best closed, see `fabctl.geometry.repair.clean`; whatever is wrong with it is in the report.
     heights_mm : (p,) float
         In any order, mm.
 
