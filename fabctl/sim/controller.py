@@ -166,11 +166,9 @@ class Controller:
     def power_cycle(self) -> None:
         """Cut the power and give it back, as opening a port with DTR does: the position is forgotten."""
         board = self.board
-        board.stepper.sync()
         board.outputs.kill()
         board.rt.state = State.IDLE
         board.rt.exec = board.rt.alarm = 0
-        board.stepper.running = False
         board.stepper.reset()
         board.stepper.position = [0, 0, 0]
         board.trace.note(board.cpu.now_s, "power")

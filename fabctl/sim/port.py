@@ -43,7 +43,7 @@ class SimPort:
     b'ok\r\n'
     >>> port.write(b"?")
     >>> port.read(1.0)
-    b'<Run|MPos:0.000,0.000,0.000|FS:54,0|WCO:0.000,0.000,0.000>\\r\\n'
+    b'<Run|MPos:0.000,0.000,0.000|FS:54,0|WCO:0.000,0.000,0.000>\r\n'
     """
 
     def __init__(
