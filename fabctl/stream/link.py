@@ -21,6 +21,7 @@ FAST_POLL_S = 0.05
 SILENCE_S = 1.5
 """With a poll every 0.2 s a missing answer is noticed within 2 s."""
 BANNER_S = 3.0
+AGAIN_S = 0.5
 
 _FAULTS = {
     FaultKind.UNKNOWN_REPLY: Cause.UNKNOWN_REPLY,
@@ -188,9 +189,15 @@ class Link:
         list of Event
             All that came, the banner last; without a banner when none came in its time.
         """
-        self.realtime(Realtime.RESET)
-        self.forgive_silence()
-        return self.await_banner(BANNER_S)
+        deadline_s = self.port.clock_s() + BANNER_S
+        heard: list[Event] = []
+        self.connection.awaits_banner = True
+        while self.connection.awaits_banner and self.port.clock_s() < deadline_s:
+            # after a limit alarm Grbl throws away a reset that comes before its "Reset to continue"
+            self.realtime(Realtime.RESET)
+            self.forgive_silence()
+            heard += self.await_banner(AGAIN_S)
+        return heard
 
     def await_banner(self, limit_s: float) -> list[Event]:
         """Wait for the banner of a restart we asked for, and return all that came."""

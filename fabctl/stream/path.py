@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from fabctl.stream.replies import Point
 
 TURN = 2 * math.pi
+SEGMENTS = 6
+"""A block leaves the planner once it is cut into segments; so many of those wait for the stepper (Grbl 1.1
+stepper.c), each of another block when moves are short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +153,9 @@ class PathWatch:
             for index, (start, leg) in enumerate(self._window)
             if leg.number <= acknowledged and _takes_a_block(start, leg, self._least_mm)
         ]
-        if len(queued) > self._blocks + 1:
-            for _ in range(queued[-self._blocks - 1]):
+        under_way = self._blocks + SEGMENTS + 1
+        if len(queued) > under_way:
+            for _ in range(queued[-under_way]):
                 self._window.popleft()
             self._proven = max(self._proven, self._window[0][1].number - 1)
 
