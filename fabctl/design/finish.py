@@ -200,8 +200,8 @@ def _twice_notes(design: Design, single: Deduplicated, duplicate_mm: float) -> l
         return []
     gone = np.setdiff1d(np.arange(len(design.curves)), single.source)
     text = (
-        f"drawn twice within {duplicate_mm:g} mm and cut once: {counted(single.paths_removed, 'path')} removed, "
-        f"{single.paths_trimmed} shortened, {single.length_removed_mm:.2f} mm in all"
+        f"drawn twice within {duplicate_mm:g} mm and cut once: {counted(single.paths_removed, 'path')} "
+        f"removed, {single.paths_trimmed} shortened, {single.length_removed_mm:.2f} mm in all"
     )
     return [Note("duplicates", text + (f" ({_names(design, gone)})" if len(gone) else ""))]
 

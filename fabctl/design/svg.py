@@ -49,7 +49,7 @@ _LEFT_OUT = {
     ),
     "cycle": (
         "skipped",
-        "{n} use element{s} that would draw {themselves} without end {are} left out ({names})",
+        "{n} use element{s} {are} left out ({names}): they draw {themselves} without end, or too deep",
     ),
     "dash": (
         "dash",

@@ -21,9 +21,9 @@ COLUMNS = 13
 """kind, start, end; then of a CUBIC both control points, of an ARC centre, half axes u, v, from and sweep."""
 
 LARGEST_SEGMENTS = 1_000_000
-LARGEST_PATH_CHARS = 16_000_000
+LARGEST_PATH_CHARS = 8_000_000
 
-_COMMAND = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])")
+_COMMAND = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])([^MmZzLlHhVvCcSsQqTtAa]*+)")
 _NUMBER = re.compile(NUMBER)
 _NUMBERS = re.compile(rf"(?:[\s,]*+{NUMBER})*+[\s,]*+")
 _ARC = re.compile(rf"[\s,]*+({NUMBER})" * 3 + r"[\s,]*+([01])" * 2 + rf"[\s,]*+({NUMBER})" * 2)
@@ -71,8 +71,8 @@ class Pen:
             self.heads.append(len(self))
             self.closed.append(False)
             self._fresh = False
-            if len(self) > LARGEST_SEGMENTS:
-                raise _too_many()
+        if len(self.rows) >= COLUMNS * LARGEST_SEGMENTS:
+            raise _too_many()
         self.rows.extend((kind, self.at.real, self.at.imag, to.real, to.imag, *data))
         self.at = to
 
@@ -146,16 +146,17 @@ def polyline(pen: Pen, text: str, *, closed: bool) -> None:
     DesignError
         When the points cannot be read or their number is odd.
     """
+    if len(text) > LARGEST_PATH_CHARS:
+        raise _too_many()
     values = _values(text, 0)
     if len(values) % 2:
         raise DesignError(f"points has {len(values)} numbers, expected pairs", remedy="draw the shape again")
-    corners = [complex(x, y) for x, y in zip(values[::2], values[1::2], strict=True)]
-    if len(corners) < 2:
+    if len(values) < 4:
         pen.empty += 1
         return
-    pen.move(corners[0])
-    for corner in corners[1:]:
-        pen.line(corner)
+    pen.move(complex(values[0], values[1]))
+    for i in range(2, len(values), 2):
+        pen.line(complex(values[i], values[i + 1]))
     if closed:
         pen.close()
 
@@ -180,7 +181,7 @@ def path(pen: Pen, text: str) -> None:
     SVG 2, chapter 9 and appendix B.2 (arc implementation notes).
     """
     if len(text) > LARGEST_PATH_CHARS:
-        raise DesignError("a single path of more than 16 MB", remedy="split the path")
+        raise DesignError("a single path of more than 8 MB", remedy="split the path")
     pen.move(0j)
     drawn, previous = len(pen), ""
     for command, values, place in _commands(text):
@@ -197,19 +198,20 @@ def path(pen: Pen, text: str) -> None:
                 pen.control = None
             _DRAW[letter](pen, values, command.islower())
         previous = letter
-        if len(pen) > LARGEST_SEGMENTS:
-            raise _too_many()
     if len(pen) == drawn:
         pen.empty += 1
 
 
-def _commands(text: str) -> Iterator[tuple[str, list[float], int]]:
+def _commands(text: str) -> Iterator[tuple[str, array[float], int]]:
     """Yield command, its numbers, and its 1-based character."""
-    parts = _COMMAND.split(text)
-    if parts[0].strip():
-        raise _syntax(text, len(parts[0]) - len(parts[0].lstrip()))
-    at = len(parts[0])
-    for command, arguments in zip(parts[1::2], parts[2::2], strict=True):
+    lead = len(text) - len(text.lstrip())
+    if lead < len(text) and _COMMAND.match(text, lead) is None:
+        raise _syntax(text, lead)
+    for count, found in enumerate(_COMMAND.finditer(text)):
+        if count > 2 * LARGEST_SEGMENTS:
+            raise _too_many()
+        command, arguments = found.groups()
+        at = found.start()
         arity = _ARITY.get(command.upper(), 0)
         values = _arc_values(arguments, at + 1) if arity == 7 else _values(arguments, at + 1)
         if (arity and (not values or len(values) % arity)) or (not arity and values):
@@ -219,7 +221,6 @@ def _commands(text: str) -> Iterator[tuple[str, list[float], int]]:
                 remedy="delete or redraw the path; the standard would draw it up to here",
             )
         yield command, values, at + 1
-        at += 1 + len(arguments)
 
 
 def _syntax(text: str, at: int, offset: int = 0) -> DesignError:
@@ -229,29 +230,29 @@ def _syntax(text: str, at: int, offset: int = 0) -> DesignError:
     )
 
 
-def _values(text: str, offset: int) -> list[float]:
+def _values(text: str, offset: int) -> array[float]:
     read = _NUMBERS.match(text)
     end = read.end() if read else 0
     if end < len(text):
         raise _syntax(text, end, offset)
-    values = [float(number) for number in _NUMBER.findall(text)]
+    values = array("d", map(float, _NUMBER.findall(text)))
     return _finite(values, text, offset)
 
 
-def _arc_values(text: str, offset: int) -> list[float]:
+def _arc_values(text: str, offset: int) -> array[float]:
     """Read the arguments of arcs, whose two flags may stand without any space."""
-    values: list[float] = []
-    at = 0
-    while text[at:].strip(" ,\t\r\n"):
+    values = array("d")
+    at, end = 0, len(text.rstrip(" ,\t\r\n"))
+    while at < end:
         found = _ARC.match(text, at)
         if found is None:
             raise _syntax(text, at, offset)
-        values += map(float, found.groups())
+        values.extend(map(float, found.groups()))
         at = found.end()
     return _finite(values, text, offset)
 
 
-def _finite(values: list[float], text: str, offset: int) -> list[float]:
+def _finite(values: array[float], text: str, offset: int) -> array[float]:
     if not all(map(math.isfinite, values)):
         raise DesignError(
             f"a number past every measure at character {offset + 1}: {text.strip()[:24]!r}",
@@ -260,14 +261,14 @@ def _finite(values: list[float], text: str, offset: int) -> list[float]:
     return values
 
 
-def _points(pen: Pen, values: list[float], count: int, *, relative: bool) -> Iterator[list[complex]]:
+def _points(pen: Pen, values: array[float], count: int, *, relative: bool) -> Iterator[list[complex]]:
     """Yield ``count`` points at a time, relative ones from where the pen then is."""
     for i in range(0, len(values), 2 * count):
         base = pen.at if relative else 0j
         yield [base + complex(values[j], values[j + 1]) for j in range(i, i + 2 * count, 2)]
 
 
-def _draw_move(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001 - table below
+def _draw_move(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001 - table below
     for i, (to,) in enumerate(_points(pen, values, 1, relative=relative)):
         if i:
             pen.line(to)
@@ -275,28 +276,28 @@ def _draw_move(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: 
             pen.move(to)
 
 
-def _draw_line(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_line(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for (to,) in _points(pen, values, 1, relative=relative):
         pen.line(to)
 
 
-def _draw_horizontal(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_horizontal(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for x in values:
         pen.line(complex(x + (pen.at.real if relative else 0.0), pen.at.imag))
 
 
-def _draw_vertical(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_vertical(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for y in values:
         pen.line(complex(pen.at.real, y + (pen.at.imag if relative else 0.0)))
 
 
-def _draw_cubic(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_cubic(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for first, second, to in _points(pen, values, 3, relative=relative):
         pen.cubic(first, second, to)
         pen.control = second
 
 
-def _draw_smooth(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_smooth(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for second, to in _points(pen, values, 2, relative=relative):
         first = pen.at if pen.control is None else 2 * pen.at - pen.control
         pen.cubic(first, second, to)
@@ -308,17 +309,17 @@ def _quadratic(pen: Pen, control: complex, to: complex) -> None:
     pen.control = control
 
 
-def _draw_quadratic(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_quadratic(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for control, to in _points(pen, values, 2, relative=relative):
         _quadratic(pen, control, to)
 
 
-def _draw_smooth_quadratic(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_smooth_quadratic(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for (to,) in _points(pen, values, 1, relative=relative):
         _quadratic(pen, pen.at if pen.control is None else 2 * pen.at - pen.control, to)
 
 
-def _draw_arc(pen: Pen, values: list[float], relative: bool) -> None:  # noqa: FBT001
+def _draw_arc(pen: Pen, values: array[float], relative: bool) -> None:  # noqa: FBT001
     for i in range(0, len(values), 7):
         rx, ry, tilt_deg, large, sweep, x, y = values[i : i + 7]
         to = complex(x, y) + (pen.at if relative else 0j)
@@ -351,7 +352,7 @@ def _elliptic(pen: Pen, rx: float, ry: float, tilt_deg: float, large: bool, swee
     pen.arc(centre, rx * tilt, 1j * ry * tilt, begin, turn, to)
 
 
-_DRAW: dict[str, Callable[[Pen, list[float], bool], None]] = {
+_DRAW: dict[str, Callable[[Pen, array[float], bool], None]] = {
     "M": _draw_move,
     "L": _draw_line,
     "H": _draw_horizontal,

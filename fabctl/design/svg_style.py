@@ -31,11 +31,11 @@ PROPERTIES = frozenset(
 )
 """What matters to a cut; all else is paint."""
 
+LARGEST_RULES = 20_000
 LARGEST_MATCHES = 3_000_000
 
-_CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
-_AT_STATEMENT = re.compile(r"@(import|charset|namespace)[^;{]*;")
-_BLOCK = re.compile(r"([^{}]*)\{([^{}]*)\}")
+_CSS_COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|<!--|-->")
+_AT_STATEMENT = re.compile(r"@(import|charset|namespace)\b[^;{]*+(?:;|(?=\{)|\Z)")
 _COMPOUND = re.compile(r"(?:([A-Za-z][\w-]*)|\*)?((?:[.#][\w-]+)*)")
 _PART = re.compile(r"([.#])([\w-]+)")
 _FONT_WORDS = {
@@ -114,10 +114,18 @@ class Sheet:
         text = _CSS_COMMENT.sub(" ", text)
         self.ignored += [f"@{found.group(1)}" for found in _AT_STATEMENT.finditer(text)]
         text = _AT_STATEMENT.sub(" ", text)
-        for selectors, body in _BLOCK.findall(text):
-            declarations = tuple(declared(body))
-            for selector in selectors.split(","):
-                self._add_rule(selector.strip(), declarations)
+        depth = 0
+        for chunk in text.split("}"):
+            outer, brace, body = chunk.rpartition("{")
+            *around, selectors = outer.split("{")
+            self.ignored += [name.strip()[:40] for name in around]
+            depth += len(around)
+            if not brace:
+                depth = max(depth - 1, 0)
+            elif not depth:
+                declarations = tuple(declared(body))
+                for selector in selectors.split(","):
+                    self._add_rule(selector.strip(), declarations)
 
     def _add_rule(self, selector: str, declarations: tuple[tuple[str, str, bool], ...]) -> None:
         steps = _steps(selector)
@@ -127,6 +135,8 @@ class Sheet:
         if not declarations:
             return
         self._count += 1
+        if self._count > LARGEST_RULES:
+            raise DesignError(f"more than {LARGEST_RULES} style rules", remedy="save it as plain SVG")
         _way, tag, ids, classes = steps[-1]
         key = next(iter(sorted("#" + name for name in ids)), "") or next(
             iter(sorted("." + name for name in classes)), tag or "*"

@@ -10,12 +10,12 @@ import numpy as np
 
 from fabctl.design import svg_path
 from fabctl.design.svg_style import Sheet, Style, inherit, opacity
-from fabctl.design.svg_units import IDENTITY, Matrix, Page, about, fit, length, multiply, transform, view_box
+from fabctl.design.svg_units import Matrix, Page, about, fit, length, multiply, transform, view_box
 from fabctl.design.svg_xml import Document, Node
 from fabctl.errors import DesignError
 from fabctl.geometry.curves import Ints
 
-LARGEST_VISITS = 400_000
+LARGEST_VISITS = 200_000
 LARGEST_USES = 64
 
 _SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
@@ -96,7 +96,7 @@ class Drawing:
         """
         for node in self.document.root.walk():
             if node.tag == "style":
-                self.sheet.add("".join(node.text))
+                self.sheet.add(node.text)
         for selector in self.sheet.ignored:
             self._leave_out("css", selector)
         side = self.page.pixel.size_mm
@@ -157,7 +157,11 @@ class Drawing:
             self._leave_out_below(node, "hidden", state.prefix)
             return
         style = inherit(state.style, given, self.page.pixel.size_mm)
-        state = replace(state, style=style, matrix=multiply(state.matrix, self._transform(given, state)))
+        if "transform" in given:
+            matrix = multiply(state.matrix, self._transform(given, state))
+            state = replace(state, style=style, matrix=matrix)
+        elif style is not state.style:
+            state = replace(state, style=style)
         for key in ("clip-path", "mask"):
             if given.get(key, "none") != "none":
                 self._leave_out("clip", ident)
@@ -171,10 +175,7 @@ class Drawing:
             self._group(node, state)
 
     def _transform(self, given: dict[str, str], state: _State) -> Matrix:
-        text = given.get("transform", "")
-        if not text:
-            return IDENTITY
-        matrix = transform(text)
+        matrix = transform(given["transform"])
         origin = given.get("transform-origin", "0 0").replace(",", " ").split()
         if origin in (["0", "0"], ["0px", "0px"]):
             return matrix
@@ -255,6 +256,8 @@ class Drawing:
         """Return a geometry attribute in user units."""
         text = (given or node.attributes.get(key, "")).strip()
         if not text or text == "auto":
+            if default == "0":
+                return 0.0
             text = default
         if key in ("x", "x1", "x2", "cx", "width", "rx"):
             span = state.width

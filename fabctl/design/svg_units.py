@@ -122,6 +122,8 @@ def length(text: str, pixel_mm: float, *, font: float = 16.0, span: float = 100.
     (40.0, 10.0, 32.0)
     """
     match = _LENGTH.fullmatch(text)
+    if match and not match.group(2) and math.isfinite(plain := float(match.group(1))):
+        return plain
     unit = match.group(2).lower() if match else ""
     number = float(match.group(1)) if match else math.nan
     factors = {"": 1.0, "px": 1.0, "%": span / 100, "em": font, "rem": 16.0, "ex": font / 2, "ch": font / 2}
@@ -148,7 +150,8 @@ def transform(text: str) -> Matrix:
     (3.0, 0.0, 0.0, 3.0, 1.0, 2.0)
     """
     matrix, at = IDENTITY, 0
-    while at < len(text.rstrip()):
+    end = len(text.rstrip())
+    while at < end:
         match = _TRANSFORM.match(text, at)
         single = match and _single(match.group(1), [float(v) for v in _NUMBERS.findall(match.group(2))])
         if match is None or single is None:

@@ -18,8 +18,8 @@ from fabctl.design.model import Note
 from fabctl.errors import DesignError
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
-LARGEST_BYTES = 64_000_000
-LARGEST_ELEMENTS = 400_000
+LARGEST_BYTES = 40_000_000
+LARGEST_ELEMENTS = 200_000
 LARGEST_ENTITY_BYTES = 1_000_000
 
 _ENCODING = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})["']""")
@@ -43,7 +43,7 @@ class Node:
         How many elements of this tag there were up to and with this one.
     parent : Node or None
     children : list of Node
-    text : list of str
+    text : str
         Character data; kept for ``style`` only.
     """
 
@@ -53,7 +53,7 @@ class Node:
     ordinal: int = 1
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
+    text: str = ""
 
     @property
     def ident(self) -> str:
@@ -235,6 +235,7 @@ class _Builder:
         self.ids: dict[str, Node] = {}
         self.comments: list[str] = []
         self._open: list[Node] = []
+        self._style: list[str] = []
         self._prefixes = {"", "svg"}
         self._ordinals: dict[str, int] = {}
         self._elements = 0
@@ -274,11 +275,13 @@ class _Builder:
         self._open.append(node)
 
     def _end(self, _name: str) -> None:
-        self._open.pop()
+        node = self._open.pop()
+        if node.tag == "style":
+            node.text, self._style = "".join(self._style), []
 
     def _characters(self, text: str) -> None:
         if self._open[-1].tag == "style":
-            self._open[-1].text.append(text)
+            self._style.append(text)
 
     def _comment(self, text: str) -> None:
         if len(self.comments) < 20:
