@@ -7,6 +7,7 @@ time, plain stretches interpreted as whole arrays, the rest line by line.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,16 +68,63 @@ def read(data: bytes, source: str = "program", *, full_scale: float = 1000.0) ->
     (2, 3)
     """
     _demand_text(data, source)
+    reading = interpret(data, full_scale)
+    modes, notes = reading.interpreter.modes, reading.notes
+    if modes.incremental:
+        notes.add("relative-left-on", max(reading.first_lines.get("G91", 0), 1))
+    moves, line, state = reading.interpreter.sheet.result()
+    return Program(
+        source=source,
+        text=data,
+        moves=moves,
+        line=line,
+        findings=notes.findings(),
+        words=reading.first_lines,
+        state=state,
+        word=np.concatenate([np.zeros(0, WORD), *reading.kept]),
+        full_scale=full_scale,
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known when the last line was carried out.
+
+    Parameters
+    ----------
+    notes : Notebook
+    interpreter : Interpreter
+        Holds the modes and the rows of motion.
+    kept : list of (k,) WORD
+    first_lines : dict of str to int
+    """
+
+    notes: Notebook
+    interpreter: Interpreter
+    kept: list[NDArray[np.void]] = field(default_factory=list)
+    first_lines: dict[str, int] = field(default_factory=dict)
+
+
+def interpret(data: bytes, full_scale: float = 1000.0) -> Reading:
+    """Carry out all lines of a text.
+
+    Parameters
+    ----------
+    data : bytes
+    full_scale : float
+
+    Returns
+    -------
+    Reading
+    """
     notes = Notebook()
-    modes, sheet = Modes(), Sheet(notes, full_scale)
-    interpreter, tokeniser = Interpreter(modes, sheet), Tokeniser(notes)
-    kept: list[NDArray[np.void]] = []
-    first_lines: dict[str, int] = {}
+    interpreter, tokeniser = Interpreter(Modes(), Sheet(notes, full_scale)), Tokeniser(notes)
+    reading = Reading(notes, interpreter)
     for chunk, first_line in _chunks(data):
         words = tokeniser.words(chunk, first_line)
         tenths = fast.tenths_of(words)
         if not interpreter.ended_line:
-            _remember(words, tenths, kept, first_lines)
+            _remember(words, tenths, reading.kept, reading.first_lines)
             _carry_out(words, tenths, interpreter)
         ended = interpreter.ended_line
         if ended:
@@ -84,20 +132,7 @@ def read(data: bytes, source: str = "program", *, full_scale: float = 1000.0) ->
             notes.add("after-end", extra, f"line {ended}")
         if tokeniser.ended_line:
             break
-    if modes.incremental:
-        notes.add("relative-left-on", max(first_lines.get("G91", 0), 1))
-    moves, line, state = sheet.result()
-    return Program(
-        source=source,
-        text=data,
-        moves=moves,
-        line=line,
-        findings=notes.findings(),
-        words=first_lines,
-        state=state,
-        word=np.concatenate(kept) if kept else np.zeros(0, WORD),
-        full_scale=full_scale,
-    )
+    return reading
 
 
 def _demand_text(data: bytes, source: str) -> None:

@@ -126,10 +126,10 @@ class _Scribe:
         self.raw("G21", "G90", "G17", "G94", "G54")
         self.retract()
 
-    def head(self, first_power: float) -> None:
-        """Turn the head on and wait until it is up to speed."""
+    def head(self, first_power: float | None) -> None:
+        """Turn the head on and wait until it is up to speed; not for a section that cuts nothing."""
         dialect = self.dialect
-        if dialect.head in ("none", "switch"):
+        if dialect.head in ("none", "switch") or first_power is None:
             return
         power = 0.0 if dialect.head == "beam" else first_power
         speed = round(power * dialect.full_scale * 10**dialect.speed_decimals)
@@ -168,10 +168,10 @@ def _cutting(moves: Moves) -> NDArray[np.bool_]:
     return ~np.isin(moves["motion"], (RAPID, DWELL))
 
 
-def _first_power(moves: Moves) -> float:
-    """Return the power of the first cutting move, 0 when there is none."""
+def _first_power(moves: Moves) -> float | None:
+    """Return the power of the first cutting move, None when there is none."""
     cutting = np.flatnonzero(_cutting(moves))
-    return float(moves["power"][cutting[0]]) if len(cutting) else 0.0
+    return float(moves["power"][cutting[0]]) if len(cutting) else None
 
 
 def _body(scribe: _Scribe, moves: Moves, origin: Ints) -> None:
