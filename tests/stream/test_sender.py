@@ -1,5 +1,6 @@
 """Whole runs over the virtual controller: how they go, and each way they can end."""
 
+import itertools
 import re
 
 import pytest
@@ -221,10 +222,10 @@ def test_a_stall_is_noticed_within_two_seconds(bench, square_job, wire):
     spoil = after(rb"ok\r\n", b"")
     it = bench(wire=wire(up=spoil))
     seen = []
-    hooks = Hooks(progress=lambda now: seen.append(now))
+    hooks = Hooks(progress=seen.append)
     result = it.run(square_job(), hooks)
     assert result.cause is Cause.STALL
-    changes = [b.elapsed_s for a, b in zip(seen, seen[1:], strict=False) if a.work_mm != b.work_mm]
+    changes = [b.elapsed_s for a, b in itertools.pairwise(seen) if a.work_mm != b.work_mm]
     assert seen[-1].elapsed_s - changes[-1] <= 2.0
 
 

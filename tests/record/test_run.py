@@ -1,0 +1,70 @@
+"""Run folders and summaries."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from fabctl.errors import InputError
+from fabctl.record.journal import Journal
+from fabctl.record.run import RunRecord, list_runs, new_run_folder, read_run, runs_folder, write_run
+
+START = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+RECORD = RunRecord(
+    design="stool.toml",
+    program_sha256="ab" * 32,
+    machine="router-3018",
+    started="2026-03-01T12:30:00+00:00",
+    ended="2026-03-01T12:41:00+00:00",
+    end_state="done",
+    version="0.1.0",
+    tools=("endmill-3", "vbit-60"),
+    taken_s=660.5,
+    head_off=True,
+    files={"program": "stool.nc", "picture": "stool.png"},
+)
+
+
+def test_write_then_read_is_identity(tmp_path):
+    write_run(tmp_path, RECORD)
+    assert read_run(tmp_path) == RECORD
+
+
+def test_two_runs_in_one_second_have_two_folders(tmp_path):
+    first = new_run_folder(tmp_path / "runs", "Flat-pack stool!", START)
+    second = new_run_folder(tmp_path / "runs", "Flat-pack stool!", START)
+    assert (first.name, second.name) == (
+        "20260301-123000-flat-pack-stool",
+        "20260301-123000-flat-pack-stool-2",
+    )
+
+
+def test_a_file_outside_the_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not in the run's folder"):
+        write_run(tmp_path, RunRecord("a", "b", "c", "d", "e", "f", "g", files={"x": "../x.nc"}))
+
+
+def test_runs_are_listed_newest_first_the_damaged_ones_too(tmp_path):
+    whole = new_run_folder(tmp_path, "b", START.replace(hour=14))
+    write_run(whole, RECORD)
+    Journal(whole).close()
+    damaged = new_run_folder(tmp_path, "a", START)
+    (damaged / "run.json").write_text("{", encoding="utf-8")
+    first, second = list_runs(tmp_path)
+    assert (first.folder, first.record) == (whole, RECORD)
+    assert first.certain is not None
+    assert first.certain.end_state == "not started"
+    assert (second.folder, second.record, second.certain) == (damaged, None, None)
+
+
+def test_no_folder_is_no_run(tmp_path):
+    assert list_runs(tmp_path / "none") == ()
+
+
+def test_a_damaged_summary_is_named(tmp_path):
+    (tmp_path / "run.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match="no record of a run"):
+        read_run(tmp_path)
+
+
+def test_the_default_place_is_the_persons_own():
+    assert runs_folder().name == "runs"

@@ -1,0 +1,63 @@
+"""The last door before the wire."""
+
+import hashlib
+import io
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabctl.errors import RefusedError
+from fabctl.stream.text import examine, wire_lines
+
+
+def wire(text):
+    return list(wire_lines(io.BytesIO(text), 79))
+
+
+def test_comments_blanks_and_percent_stay_behind_and_numbers_are_those_of_the_file():
+    lines = wire(b"%\nG21 (stop! now?)\n\n  g1 x1 y-.5 ; tool \xc3\xa0\nM5\n")
+    assert [(line.number, line.text) for line in lines] == [(2, b"G21"), (4, b"G1X1Y-.5"), (5, b"M5")]
+
+
+def test_each_way_of_ending_lines_counts_the_same():
+    for end in (b"\n", b"\r\n", b"\r"):
+        assert [line.number for line in wire(end.join([b"G21", b"", b"M5", b""]))] == [1, 3]
+
+
+@pytest.mark.parametrize("line", [b"M0", b"M1", b"M6", b"T2M6", b"M06T1", b"N9M0", b"M0 (turn it over)"])
+def test_where_a_person_acts_is_marked(line):
+    (found,) = wire(line)
+    assert found.pause
+
+
+@pytest.mark.parametrize("line", [b"M3S1", b"M30", b"M60", b"G1X0", b"M10"])
+def test_where_nobody_acts_is_not(line):
+    (found,) = wire(line)
+    assert not found.pause
+
+
+def test_an_unclosed_comment_is_refused():
+    with pytest.raises(RefusedError):
+        wire(b"G1X1(half")
+
+
+def test_the_digest_is_that_of_the_file():
+    text = b"G21\r\nM5"
+    facts = examine(io.BytesIO(text), 79)
+    assert (facts.sha256, facts.lines) == (hashlib.sha256(text).hexdigest(), 2)
+
+
+def test_a_program_without_a_line_is_refused():
+    with pytest.raises(RefusedError, match="no line"):
+        examine(io.BytesIO(b"(nothing)\n\n"), 79)
+
+
+@given(st.binary(max_size=200))
+def test_law_only_plain_words_pass_whatever_the_file_holds(text):
+    try:
+        lines = wire(text)
+    except RefusedError:
+        return
+    assert all(re.fullmatch(rb"[A-Z0-9.+-]{1,79}", line.text) for line in lines)
