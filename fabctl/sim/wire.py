@@ -146,7 +146,8 @@ class Receiver:
         now = self._cpu.now_s
         while self._coming:
             start, data = self._coming[0]
-            count = min(len(data), int((now - start) / self.byte_s + 1e-6))
+            # A thousandth of a byte: more than a clock of years loses by rounding.
+            count = min(len(data), int((now - start) / self.byte_s + 1e-3))
             if count <= 0:
                 return
             if count == len(data):
