@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -14,6 +15,8 @@ from fabctl.units import parse_length_mm
 
 if TYPE_CHECKING:
     from fabctl.job.plan import Order
+    from fabctl.shop.machine import Machine
+    from fabctl.shop.stock import Stock
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,7 +25,7 @@ MACHINE = click.option(
 )
 JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON on stdout.")
 
-_PLACING = (
+_PLACING: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "-M",
         "--material",
@@ -31,24 +34,19 @@ _PLACING = (
     ),
     click.option("-t", "--tool", metavar="TOOL", help="Tool; the thickest that fits when left out."),
     click.option("--stock", metavar="WxH", help="Size of the sheet, such as 600x400 or 24inx18in."),
-    click.option(
-        "--thickness", metavar="LENGTH", help="Thickness as measured; the material's when left out."
-    ),
-    click.option(
-        "--units", metavar="UNIT", help="Unit of the drawing, when the file does not say: mm, in, px …"
-    ),
-    click.option(
-        "--at", metavar="X,Y", help="Where the drawing's lower left corner comes to lie on the stock."
-    ),
+    click.option("--thickness", metavar="LENGTH", help="As measured; the material's when left out."),
+    click.option("--units", metavar="UNIT", help="Unit of the drawing: mm, in, px90 …"),
+    click.option("--at", metavar="X,Y", help="Where the drawing's lower left corner lies on the stock."),
     click.option("--rotate", type=float, default=0.0, metavar="DEG", help="Turn the drawing first."),
 )
 
 
 def placing(command: Command) -> Command:
     """Give a command the options that say on what and where a design is made."""
+    decorated: Any = command
     for option in reversed(_PLACING):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return cast("Command", decorated)
 
 
 def order_from(
@@ -130,8 +128,45 @@ def whole_file(path: str, data: bytes) -> None:
         When the place cannot be written to.
     """
     if path == "-":
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
         return
     from fabctl.record.files import atomic_write
 
     atomic_write(Path(path), data)
+
+
+def machine_named(machine: str | None, file: str) -> Machine:
+    """Load the machine of ``-m``.
+
+    Raises
+    ------
+    InputError
+        When none is named.
+    """
+    from fabctl.shop.machine import load_machine
+
+    if not machine:
+        raise InputError(
+            "--machine missing: a program is right or wrong for one machine only",
+            file=file,
+            remedy="name it with -m; `fabctl machines` lists what is known",
+        )
+    return load_machine(machine)
+
+
+def stock_named(material: str | None, stock: str | None) -> Stock | None:
+    """Load the stock of ``-M`` and ``--stock``; None when neither is given.
+
+    Raises
+    ------
+    InputError
+        When only one of the two is given.
+    """
+    from fabctl.shop.material import load_material
+    from fabctl.shop.stock import stock_of
+
+    if material is None and stock is None:
+        return None
+    if not material or not stock:
+        raise InputError("--material and --stock go together", remedy="give both, or neither")
+    return stock_of(load_material(material), *_pair(stock, "x", "--stock"))

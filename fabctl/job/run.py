@@ -1,21 +1,32 @@
-"""From a permit to motion: open the port, send, and compare what the virtual controller truly did."""
+"""From a permit to motion and its record: open the port, send, write down, compare."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.program.arcs import reach
+from fabctl import __version__
+from fabctl.program.arcs import extents_mm
 from fabctl.program.model import Program
+from fabctl.record.files import atomic_write
+from fabctl.record.journal import Journal
+from fabctl.record.run import RunRecord, new_run_folder, runs_folder, write_run
 from fabctl.shop.machine import Machine
+from fabctl.shop.permit import Permit
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
 from fabctl.stream.path import Leg
 from fabctl.stream.port import Port, open_port
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, starts
+from fabctl.stream.run import Fact, Hooks, Pause, Progress, RunResult
+from fabctl.stream.run import Order as Sending
+from fabctl.stream.sender import run
+from fabctl.stream.stops import Operator
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, starts
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float, float]
@@ -71,7 +82,7 @@ def open_bench(url: str, machine: Machine, program: Program) -> Bench:
 
 def _laid_out(machine: Machine, program: Program) -> Point:
     """Lay the stock in the middle of the virtual machine: what the homed tool then reads in work mm."""
-    low, high = extents_mm(program)
+    low, high = extents_mm(program.moves, program.start)
     if not machine.homing:
         return (0.0, 0.0, 0.0)
     travel, homed = np.array(machine.travel_mm), np.array(machine.homed_mm)
@@ -81,25 +92,6 @@ def _laid_out(machine: Machine, program: Program) -> Point:
     # Whole micrometres: the zero travels to the controller as text.
     here = np.round(homed - np.round(zero, 3), 3)
     return (float(here[0]), float(here[1]), float(here[2]))
-
-
-def extents_mm(program: Program) -> tuple[Floats, Floats]:
-    """Measure the box of all moves, arcs by their true extremes.
-
-    Parameters
-    ----------
-    program : Program
-
-    Returns
-    -------
-    low, high : (3,) float64
-        mm, work coordinates; zeros when nothing moves.
-    """
-    moving = program.moves["motion"] != DWELL
-    if not moving.any():
-        return np.zeros(3), np.zeros(3)
-    low, high = reach(program.moves, program.start)
-    return np.nanmin(low[moving], axis=0), np.nanmax(high[moving], axis=0)
 
 
 def legs_of(program: Program) -> Iterator[Leg]:
@@ -122,3 +114,175 @@ def legs_of(program: Program) -> Iterator[Leg]:
     )
     for number, (x, y, z), (cx, cy), curved, clockwise in rows:  # the sender takes one leg a line, lazily
         yield Leg(number, (x, y, z), (cx, cy) if curved else None, clockwise)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A checked program and what its record should say.
+
+    Parameters
+    ----------
+    program : Program
+    machine : Machine
+    permit : Permit
+    title : str
+    material : str
+        Name of the material; empty for a program of unknown origin.
+    tools : tuple of str
+    estimated_s : float
+    parts : int
+    cut_mm : float
+        Length of all feed moves, mm.
+    """
+
+    program: Program
+    machine: Machine
+    permit: Permit
+    title: str
+    material: str = ""
+    tools: tuple[str, ...] = ()
+    estimated_s: float = 0.0
+    parts: int = 0
+    cut_mm: float = 0.0
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Whom a run asks and tells.
+
+    Parameters
+    ----------
+    operator : Operator
+        Requests to hold, resume, abort or reset.
+    arm : callable
+        Asked before each section after the first; False ends the run.
+    progress : callable
+        Told at each status report.
+    """
+
+    operator: Operator = field(default_factory=Operator)
+    arm: Callable[[Pause], bool] = lambda _pause: False
+    progress: Callable[[Progress], None] = lambda _progress: None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended, and where its record is.
+
+    Parameters
+    ----------
+    result : RunResult
+    folder : Path
+        Journal, program and summary.
+    record : RunRecord
+    path_mm : (k, 3) float64, optional
+        Where the virtual controller's tool truly went, mm, work coordinates, from the first line on.
+    """
+
+    result: RunResult
+    folder: Path
+    record: RunRecord
+    path_mm: Floats | None = None
+
+
+def carry_out(
+    work: Work, bench: Bench, watchers: Watchers, *, root: Path | None = None, check_first: bool = False
+) -> Run:
+    """Send a permitted program and write down all that happened.
+
+    Parameters
+    ----------
+    work : Work
+    bench : Bench
+    watchers : Watchers
+    root : Path, optional
+        Where the run's folder is made; the person's own place for runs when left out.
+    check_first : bool
+        Whether to send everything through the controller's check mode before anything moves.
+
+    Returns
+    -------
+    Run
+        Whatever its end: a stop is in the result, not an exception.
+
+    Raises
+    ------
+    RefusedError, LinkError
+        Before anything moved.
+    InputError
+        When the record cannot be written; the machine is stopped first.
+    """
+    started = datetime.now().astimezone()
+    folder = new_run_folder(root or runs_folder(), work.title, started)
+    atomic_write(folder / "program.nc", work.program.text)
+    journal = Journal(folder)
+    begun_s = [0.0]
+
+    def transition(kind: str, facts: Mapping[str, Fact]) -> None:
+        if kind == "started":
+            begun_s[0] = bench.port.clock_s()
+        journal.transition(kind, facts)
+
+    def progress(counts: Progress) -> None:
+        journal.progress(counts)
+        watchers.progress(counts)
+
+    sending = Sending(
+        program=work.program.text,
+        machine=work.machine,
+        permit=work.permit,
+        legs=legs_of(work.program),
+        here_mm=bench.here_mm,
+        check_first=check_first,
+    )
+    hooks = Hooks(
+        operator=watchers.operator,
+        arm=watchers.arm,
+        progress=progress,
+        sending=journal.sending,
+        transition=transition,
+    )
+    try:
+        result = run(bench.port, sending, hooks)
+    finally:
+        journal.close()
+    record = _record(work, result, started)
+    write_run(folder, record)
+    return Run(result, folder, record, _true_path(bench, begun_s[0]))
+
+
+def _record(work: Work, result: RunResult, started: datetime) -> RunRecord:
+    return RunRecord(
+        design=Path(work.program.source).name,
+        program_sha256=work.program.digest,
+        machine=work.machine.name,
+        material=work.material,
+        tools=work.tools,
+        started=started.isoformat(timespec="seconds"),
+        ended=datetime.now().astimezone().isoformat(timespec="seconds"),
+        end_state=result.end_state.value,
+        cause=result.cause.value,
+        version=__version__,
+        estimated_s=round(work.estimated_s, 3),
+        taken_s=round(result.duration_s, 3),
+        cut_length_mm=round(work.cut_mm, 3),
+        parts=work.parts,
+        lines=result.lines,
+        executed=result.executed,
+        head_off=result.head_off,
+        files={"program": "program.nc"},
+        notes=result.notes,
+    )
+
+
+def _true_path(bench: Bench, from_s: float) -> Floats | None:
+    """Take the virtual tool's way since the first line out of its trace."""
+    if bench.sim is None:
+        return None
+    trace = bench.sim.trace
+    first = max(int(np.searchsorted(trace.time_s, from_s, side="right")) - 1, 0)
+    times, offsets = trace.offset_changes
+    # The work zero was set just before: the vertex the tool stands at was reached under the old one.
+    zero = offsets[max(int(np.searchsorted(times, from_s, side="right")) - 1, 0)]
+    path: Floats = trace.xyz_mm[first:] - zero
+    return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, Moves, starts, sweeps
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, Moves, starts, sweeps
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -244,3 +244,24 @@ def reach(moves: Moves, start: Floats) -> tuple[Floats, Floats]:
             low[rows[passed], :2] = np.minimum(low[rows[passed], :2], extreme)
             high[rows[passed], :2] = np.maximum(high[rows[passed], :2], extreme)
     return low, high
+
+
+def extents_mm(moves: Moves, start: Floats) -> tuple[Floats, Floats]:
+    """Measure the box of all moves, arcs by their true extremes, the start left out.
+
+    Parameters
+    ----------
+    moves : (n,) MOVE
+    start : (3,) float64
+        mm.
+
+    Returns
+    -------
+    low, high : (3,) float64
+        mm; zeros when nothing moves.
+    """
+    moving = moves["motion"] != DWELL
+    if not moving.any():
+        return np.zeros(3), np.zeros(3)
+    low, high = reach(moves, start)
+    return np.nanmin(low[moving], axis=0), np.nanmax(high[moving], axis=0)

@@ -1,0 +1,141 @@
+"""``fabctl make``: plan, check, send and record in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, arm_by, demand_consent, hands_on, progress_bar
+from fabctl.cli.options import JSON, MACHINE, order_from, placing
+from fabctl.cli.plan import spoken, summary
+from fabctl.cli.show import as_json, facts, notes, say
+from fabctl.units import format_duration
+
+if TYPE_CHECKING:
+    from fabctl.job.plan import Plan
+    from fabctl.job.run import Run, Work
+
+
+@click.command()
+@click.argument("design", metavar="JOB|DESIGN")
+@MACHINE
+@placing
+@PORT
+@CONFIRM
+@CHECK_FIRST
+@DRY
+@click.option("--out", metavar="FOLDER", help="Keep the run's folder here instead of your own runs.")
+@JSON
+def make(
+    design: str,
+    port: str,
+    confirm: str | None,
+    check_first: bool,
+    dry_run: bool,
+    out: str | None,
+    json_: bool,
+    **placing: Any,
+) -> None:
+    """Make a job or a design: plan, check, send, record.
+
+    \b
+    Examples:
+      fabctl make jobs/stool.toml
+      fabctl make drawing.svg -m router-3018 -M plywood-6 --port /dev/ttyUSB0
+      fabctl make stool -m plywood-router-600x900 --dry-run
+
+    Without --port it runs on the virtual controller. The run's folder keeps the program, the journal, the
+    record and the pictures. Ctrl-C is a feed hold, a second one a soft reset.
+    """
+    from fabctl.job.check import approve
+    from fabctl.job.plan import measure
+    from fabctl.job.plan import plan as make_plan
+    from fabctl.job.run import Work
+
+    say(f"planning {design}")
+    made = make_plan(order_from(design, **placing))
+    findings, permit = approve(made.program, made.order.machine, made.stock)
+    notes((*made.notes, *(str(f) for f in findings)))
+    figures = measure(made)
+    work = Work(
+        program=made.program,
+        machine=made.order.machine,
+        permit=permit,
+        title=made.order.title,
+        material=made.order.material.name,
+        tools=tuple(dict.fromkeys(cut.step.tool.name for cut in made.cuts)),
+        estimated_s=made.timing.total_s,
+        parts=figures.parts,
+        cut_mm=figures.cut_mm,
+    )
+    if dry_run:
+        _tell(summary(made), spoken(made), json_)
+        say("dry run: nothing was sent")
+        return
+    demand_consent(made.order.machine, port, confirm, spoken(made))
+    run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)
+    figures_run = after(made, run)
+    _tell(summary(made) | figures_run[0], figures_run[1], json_)
+    if (error := run.result.error(design)) is not None:
+        raise error
+
+
+def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) -> Run:
+    """Open the port and carry a run out, with bar and Ctrl-C.
+
+    Raises
+    ------
+    RefusedError, LinkError
+        Before anything moved.
+    """
+    from fabctl.job.run import Watchers, carry_out, open_bench
+    from fabctl.stream.stops import Operator
+
+    operator = Operator()
+    bench = open_bench(port, work.machine, work.program)
+    sections = tuple(section.tool for section in work.program.sections)
+    try:
+        with hands_on(operator), progress_bar(work.title, work.estimated_s) as tell:
+            watchers = Watchers(operator, arm_by(port, sections), tell)
+            return carry_out(work, bench, watchers, root=root, check_first=check_first)
+    finally:
+        bench.port.close()
+
+
+def after(made: Plan, run: Run) -> tuple[dict[str, Any], dict[str, str]]:
+    """Draw the pictures and say what a run came to: for programs and for people."""
+    from fabctl.job.picture import draw_run
+
+    pictures = draw_run(made, run)
+    record = run.record
+    told: dict[str, Any] = {
+        "end_state": record.end_state,
+        "taken_s": record.taken_s,
+        "lines_executed": record.executed,
+        "head_off": record.head_off,
+        "deviation_mm": pictures.deviation_mm,
+        "folder": str(run.folder),
+        "files": {"program": "program.nc", **pictures.files},
+    }
+    spoken_after = {
+        "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
+        "parts": str(record.parts),
+        "cut length": f"{record.cut_length_mm / 1000:.2f} m",
+        "material": f"{made.order.material.title}, {made.stock.width_mm:g} × {made.stock.height_mm:g} mm",
+        "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
+    }
+    if pictures.deviation_mm is not None:
+        spoken_after["true path"] = f"within {pictures.deviation_mm:.4f} mm of the planned one everywhere"
+    for name, file in told["files"].items():
+        spoken_after[name] = str(run.folder / file)
+    spoken_after["record"] = str(run.folder / "run.json")
+    return told, spoken_after
+
+
+def _tell(told: dict[str, Any], words: dict[str, str], json_: bool) -> None:
+    if json_:
+        as_json(told)
+    else:
+        click.echo(facts(words))

@@ -1,0 +1,100 @@
+"""``fabctl send``: check a G-code file, write it anew for the machine, stream it, record it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fabctl.cli.make import send_work
+from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_consent
+from fabctl.cli.options import JSON, MACHINE, machine_named, stock_named
+from fabctl.cli.show import as_json, facts, notes, say
+from fabctl.units import format_duration
+
+
+@click.command()
+@click.argument("file", metavar="FILE.nc")
+@MACHINE
+@click.option("-M", "--material", metavar="MATERIAL", help="With --stock: cuts beside or below it are found.")
+@click.option("--stock", metavar="WxH", help="Size of the sheet; work zero is its lower left corner.")
+@PORT
+@CONFIRM
+@CHECK_FIRST
+@DRY
+@click.option("--out", metavar="FOLDER", help="Keep the run's folder here instead of your own runs.")
+@JSON
+def send(
+    file: str,
+    machine: str | None,
+    material: str | None,
+    stock: str | None,
+    port: str,
+    confirm: str | None,
+    check_first: bool,
+    dry_run: bool,
+    out: str | None,
+    json_: bool,
+) -> None:
+    """Check a G-code file and stream it to a machine.
+
+    \b
+    Examples:
+      fabctl send drawing.nc -m router-3018                       on the virtual controller
+      fabctl send drawing.nc -m router-3018 --port /dev/ttyUSB0
+      fabctl send drawing.nc -m router-3018 --port COM3 --confirm router-3018
+
+    The file itself never reaches the wire: its motion is read, checked and written anew. First Ctrl-C: feed
+    hold. Second: soft reset. Neither is an emergency stop.
+    """
+    from fabctl.job.check import inspect, load_program, rewritten
+    from fabctl.job.run import Work
+
+    chosen = machine_named(machine, file)
+    piece = stock_named(material, stock)
+    report = inspect(load_program(Path(file)), chosen, piece)
+    notes(str(f) for f in report.findings if f.severity != "error")
+    program, permit = rewritten(report, piece)
+    estimated = report.estimated_s or 0.0
+    told = {
+        "program": f"{file}, {report.program.line_count} lines, {program.line_count} on the wire",
+        "cut length": f"{report.cut_mm / 1000:.3f} m",
+        "time estimated": format_duration(estimated),
+    }
+    if dry_run:
+        click.echo(facts(told))
+        say("dry run: nothing was sent")
+        return
+    demand_consent(chosen, port, confirm, told)
+    work = Work(
+        program,
+        chosen,
+        permit,
+        title=Path(file).stem,
+        material=material or "",
+        estimated_s=estimated,
+        cut_mm=report.cut_mm,
+    )
+    run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)
+    record = run.record
+    if json_:
+        as_json(
+            {
+                "end_state": record.end_state,
+                "lines": record.lines,
+                "lines_executed": record.executed,
+                "taken_s": record.taken_s,
+                "estimated_s": record.estimated_s,
+                "head_off": record.head_off,
+                "folder": str(run.folder),
+            }
+        )
+    else:
+        words = {
+            "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
+            "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
+            "record": str(run.folder / "run.json"),
+        }
+        click.echo(facts(words))
+    if (error := run.result.error(file)) is not None:
+        raise error
