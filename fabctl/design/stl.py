@@ -148,7 +148,8 @@ def _read_binary(data: bytes, announced: int, source: str) -> _Triangles:
         notes.append(Note("count", text))
     elif rest:
         notes.append(Note("count", f"{rest} bytes after the last of {announced} triangles left out"))
-    return _Triangles(np.frombuffer(data, _FACET, count, _HEADER)["corners"], None, notes, announced)
+    corners = np.ascontiguousarray(np.frombuffer(data, _FACET, count, _HEADER)["corners"])
+    return _Triangles(corners, None, notes, announced)
 
 
 def _refuse_not_finite(found: _Triangles, source: str) -> None:

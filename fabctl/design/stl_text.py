@@ -32,7 +32,7 @@ _WORDS = {
     19: "endloop",
     20: "endfacet",
 }
-_COORDINATES = np.array([8, 9, 10, 12, 13, 14, 16, 17, 18])
+_IS_COORDINATE = np.isin(np.arange(_TOKENS), [8, 9, 10, 12, 13, 14, 16, 17, 18])
 _SOLID = re.compile(rb"solid\b[^\n]*?(?=\bfacet\s+normal\b|\n|\Z)")
 
 
@@ -102,7 +102,8 @@ def _blank(chunk: bytes, named: list[re.Match[bytes]]) -> bytes:
 def _read_chunk(chunk: bytes, source: str, first_line: int) -> tuple[Floats, Ints]:
     """Read whole facets; returns corners and where in the chunk each facet begins."""
     letters = np.frombuffer(chunk, np.uint8)
-    ink = np.concatenate(([False], letters > 32, [False]))
+    ink = np.zeros(len(letters) + 2, bool)
+    np.greater(letters, 32, out=ink[1:-1])
     edge = np.flatnonzero(ink[1:] != ink[:-1])
     start, end = edge[0::2], edge[1::2]
     whole = len(start) // _TOKENS * _TOKENS
@@ -113,15 +114,15 @@ def _read_chunk(chunk: bytes, source: str, first_line: int) -> tuple[Floats, Int
     if wrong.any() or whole < len(start):
         row = int(np.argmax(wrong)) if wrong.any() else len(table)
         raise _syntax_error(chunk, start[row * _TOKENS :], end[row * _TOKENS :], source, first_line)
-    begins, ends = (side.reshape(-1, _TOKENS)[:, _COORDINATES].reshape(-1) for side in (start, end))
-    step = np.zeros(len(letters) + 1, np.int8)
-    step[begins] = 1
-    step[ends] = -1
-    kept = np.where(np.cumsum(step[:-1], dtype=np.int8) != 0, letters, np.uint8(32))
-    numbers = _parse(kept.tobytes(), len(begins))
+    # Letters, gap by gap and token by token: only coordinates are kept, all else becomes blank.
+    flags = np.zeros(2 * len(start) + 1, bool)
+    flags[1::2] = np.tile(_IS_COORDINATE, len(table))
+    kept = np.repeat(flags, np.diff(edge, prepend=0, append=len(letters)))
+    numbers = _parse(np.where(kept, letters, np.uint8(32)).tobytes(), 9 * len(table))
     if numbers is None:
+        begins, ends = start[flags[1::2]], end[flags[1::2]]
         raise _number_error(chunk, begins, ends, source, first_line)
-    return numbers.reshape(-1, 3, 3), start.reshape(-1, _TOKENS)[:, 0]
+    return numbers.reshape(-1, 3, 3), start[::_TOKENS]
 
 
 def _parse(text: bytes, expected: int) -> Floats | None:

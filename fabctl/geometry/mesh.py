@@ -165,24 +165,23 @@ def merge_rows(points: NDArray[np.floating]) -> tuple[Ints, Ints]:
     words = exact.view(np.uint32 if exact.itemsize == 4 else np.uint64)
     mixed = np.zeros(n, np.uint64)
     for column in words.T:
-        mixed = (mixed ^ column) * _GOLDEN
+        mixed ^= column
+        mixed *= _GOLDEN
         mixed ^= mixed >> np.uint64(29)
     mixed *= _GOLDEN
     bits = np.uint64(max(n - 1, 1).bit_length())
     packed = np.sort((mixed >> bits << bits) | np.arange(n, dtype=np.uint64))
     row = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    starts = np.concatenate(([True], np.diff(packed >> bits) != 0))
-    group = np.cumsum(starts) - 1
-    leader = row[starts][group]
-    collided = np.any(words[row] != words[leader], axis=1)
-    if collided.any():
-        mixed_groups = np.isin(group, group[collided])
-        rows = np.sort(row[mixed_groups])
-        _, at, which = np.unique(words[rows], axis=0, return_index=True, return_inverse=True)
-        row = np.concatenate((row[~mixed_groups], rows))
-        leader = np.concatenate((leader[~mixed_groups], rows[at][which.reshape(-1)]))
+    packed >>= bits
+    starts = np.concatenate(([True], packed[1:] != packed[:-1]))
     same = np.empty(n, np.int64)
-    same[row] = leader
+    same[row] = np.repeat(row[starts], np.diff(np.flatnonzero(starts), append=n))
+    differs = words != np.take(words, same, axis=0)
+    if differs.any():
+        # Different rows with one hash: sort the rows of those hashes by all they are.
+        rows = np.flatnonzero(np.isin(same, same[differs.any(axis=1)]))
+        _, at, which = np.unique(words[rows], axis=0, return_index=True, return_inverse=True)
+        same[rows] = rows[at][which.reshape(-1)]
     is_first = same == np.arange(n)
     return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[same]
 
@@ -221,9 +220,12 @@ def volume_mm3(mesh: Mesh) -> float:
     """
     if not len(mesh.triangles):
         return 0.0
-    origin = mesh.vertices.mean(axis=0)
-    a, b, c = (mesh.vertices[mesh.triangles[:, k]] - origin for k in range(3))
-    return float(np.einsum("ij,ij->", a, np.cross(b, c))) / 6
+    x, y, z = (np.ascontiguousarray(column) for column in mesh.vertices.T)
+    x, y, z = x - x.mean(), y - y.mean(), z - z.mean()
+    a, b, c = (np.ascontiguousarray(column) for column in mesh.triangles.T)
+    # Prism under each triangle: twice its area seen from above, times three times its mean height.
+    doubled = (x[b] - x[a]) * (y[c] - y[a]) - (x[c] - x[a]) * (y[b] - y[a])
+    return float(np.sum(doubled * (z[a] + z[b] + z[c]))) / 6
 
 
 def extents(mesh: Mesh) -> tuple[Floats, Floats]:
@@ -236,8 +238,10 @@ def extents(mesh: Mesh) -> tuple[Floats, Floats]:
     """
     if not len(mesh.triangles):
         return np.full(3, np.nan), np.full(3, np.nan)
-    used = mesh.vertices[mesh.triangles.reshape(-1)]
-    return used.min(axis=0), used.max(axis=0)
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.triangles.reshape(-1)] = True
+    columns = [column[used] for column in mesh.vertices.T]
+    return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
 
 
 def transform(mesh: Mesh, matrix: ArrayLike) -> Mesh:

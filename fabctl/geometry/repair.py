@@ -29,6 +29,8 @@ def clean(mesh: Mesh) -> tuple[Mesh, int, int]:
         Triangles left out because the same one is there already, or because it lies back to back with
         another one (a wall of no thickness, as where two solids touch: neither of the two is kept).
     """
+    if mesh.edges.is_sound:
+        return mesh, 0, 0
     slim = degenerate_triangles(mesh)
     kept = mesh.triangles[~slim]
     if not len(kept):
@@ -119,6 +121,8 @@ def outward(mesh: Mesh) -> tuple[Mesh, int]:
     label = bodies(mesh)
     count = int(label.max()) + 1
     whole = volume_mm3(mesh) < 0
+    if count == 1:
+        return (flip(mesh), 1) if whole else (mesh, 0)
     a, b, c = (mesh.vertices[mesh.triangles[:, k]] - mesh.vertices.mean(axis=0) for k in range(3))
     share = np.einsum("ij,ij->i", a, np.cross(b, c))
     volume = np.bincount(label, -share if whole else share, count)
