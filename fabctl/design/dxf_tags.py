@@ -79,10 +79,7 @@ def _check_number(value: bytes, *, strict: bool, line: int, source: str) -> None
 
 
 def _lines(data: bytes) -> list[bytes]:
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if b"\n" not in data:
-        data = data.replace(b"\r", b"\n")
-    lines = data.split(b"\n")
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     while lines and not lines[-1].strip(b" \t\r\0\x1a"):
         lines.pop()
     return lines
@@ -228,6 +225,8 @@ def load(data: bytes, source: str) -> tuple[Any, Tags]:
         except (*wrong, OSError, EOFError) as error:
             raise _unreadable(error, source) from error
         return document, _binary_tags(document)
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
     tags = check_tags(data, source)
     try:
         text = io.StringIO(data.decode("utf-8", "ignore"))
