@@ -121,33 +121,39 @@ def check_tags(data: bytes, source: str) -> Tags:
         coordinate that is not finite, or a file that ends before its end.
     """
     lines = _lines(data)
-    start = _check_start(lines, source)
+    row = start = _check_start(lines, source)
     section, variable = b"", b""
     header: dict[bytes, int] = {}
-    handles = ended = False
-    last = start
+    handles = False
     # Pair by pair: whether a pair is right depends on the section and variable before it.
     for row in range(start, len(lines) - 1, 2):
         code, value = _pair(lines, row, source)
-        last = row
-        if code == 0:
-            name = value.strip().upper()
-            if name == b"EOF":
-                ended = True
-                break
-            section = b"" if name == b"ENDSEC" else section
-        elif code == 2 and lines[row - 1].strip().upper() == b"SECTION":
-            section = value.strip().upper()
+        word = value.strip().upper()
+        if code == 0 and word == b"EOF":
+            return Tags(header.get(b"$INSUNITS"), header.get(b"$MEASUREMENT"), handles)
+        if code in (0, 2):
+            section = _section_after(section, code, word, lines[row - 1])
         elif section in _CHECKED and _is_number(code):
             _check_number(value, strict=section in _GEOMETRY, line=row + 2, source=source)
         elif section == b"HEADER":
-            variable = value.strip().upper() if code == 9 else variable
-            if code == 70 and value.strip().lstrip(b"-").isdigit():
-                header[variable] = int(value)
-        elif code == 5 and section in _GEOMETRY:
-            handles = True
-    notes = () if ended else (_unended(lines, last, section, source),)
-    return Tags(header.get(b"$INSUNITS"), header.get(b"$MEASUREMENT"), handles, notes)
+            variable = _take_variable(header, variable, code, word)
+        handles |= code == 5 and section in _GEOMETRY
+    last = _unended(lines, row, section, source)
+    return Tags(header.get(b"$INSUNITS"), header.get(b"$MEASUREMENT"), handles, (last,))
+
+
+def _section_after(section: bytes, code: int, word: bytes, before: bytes) -> bytes:
+    """Return the section the file is in after a pair of code 0 or 2."""
+    if code == 0 and word == b"ENDSEC":
+        return b""
+    return word if code == 2 and before.strip().upper() == b"SECTION" else section
+
+
+def _take_variable(header: dict[bytes, int], variable: bytes, code: int, word: bytes) -> bytes:
+    """Keep the integers of the header; return the variable the next pair belongs to."""
+    if code == 70 and word.lstrip(b"-").isdigit():
+        header[variable] = int(word)
+    return word if code == 9 else variable
 
 
 def _pair(lines: list[bytes], row: int, source: str) -> tuple[int, bytes]:
