@@ -43,6 +43,7 @@ class _SocketEnd:
         self._peer: socket.socket | None = None
 
     def exchange(self, data: bytes, wait_s: float) -> bytes:
+        """Serve the host that is connected, or wait for one, at most a time in s."""
         peer = self._peer
         if peer is None:
             if select.select([self._listener], [], [], wait_s)[0]:
@@ -63,6 +64,7 @@ class _SocketEnd:
         return heard
 
     def close(self) -> None:
+        """Hang up and stop listening."""
         if self._peer is not None:
             self._peer.close()
         self._listener.close()
@@ -81,6 +83,7 @@ class _PtyEnd:
         self.url = os.ttyname(self._slave)
 
     def exchange(self, data: bytes, wait_s: float) -> bytes:
+        """Serve whoever has the terminal open, waiting at most a time in s."""
         if data:
             # With nobody reading, the terminal fills up and bytes are lost, as on a real wire.
             with contextlib.suppress(BlockingIOError):
@@ -90,6 +93,7 @@ class _PtyEnd:
         return os.read(self._master, _CHUNK)
 
     def close(self) -> None:
+        """Close both ends of the terminal."""
         os.close(self._master)
         os.close(self._slave)
 

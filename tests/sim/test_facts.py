@@ -48,7 +48,7 @@ class Player:
             self.listen(0.01)
         return done()
 
-    def play(self, step):
+    def check_step(self, step):
         self.lines.clear()
         began = self.port.clock_s()
         self.port.write(step.get("send", "").encode("latin-1"))
@@ -135,7 +135,7 @@ def test_the_virtual_controller_holds_every_fact(case):
     if case.get("reset", True):
         player.listen(0.5)
     for step in case["steps"]:
-        player.play(step)
+        player.check_step(step)
 
 
 def test_every_row_is_covered():
@@ -156,9 +156,9 @@ def test_a_wrong_fact_is_noticed():
     port = sim_port(case)
     player = Player(port)
     player.listen(0.5)
-    player.play(case["steps"][0])
+    player.check_step(case["steps"][0])
     with pytest.raises(AssertionError):
-        player.play({"send": "\x18", "wait": 1.0, "never": "ALARM.*"})
+        player.check_step({"send": "\x18", "wait": 1.0, "never": "ALARM.*"})
 
 
 class RealPort:
@@ -207,7 +207,7 @@ def test_a_real_controller_holds_every_fact(case, board):
     player.check_status({"state": "Idle"}, board.clock_s())
     offset = [float(t) for t in re.search(r"MPos:([^|]*)", player.reports[-1]).group(1).split(",")]
     for step in case["steps"]:
-        player.play(shifted(step, offset))
+        player.check_step(shifted(step, offset))
 
 
 def shifted(step, offset):

@@ -47,3 +47,5 @@ def test_closing_twice_is_closing():
     served = serve_socket()
     served.close()
     served.close()
+    with pytest.raises(serial.SerialException):
+        serial.serial_for_url(served.url, timeout=0.02)
