@@ -103,10 +103,11 @@ def legs_of(program: Program) -> Iterator[Leg]:
     """
     moves = program.moves
     centre = starts(moves, program.start)[:, :2] + moves["ij"]
+    target = np.where(unnamed(program), np.nan, moves["xyz"])
     arc = (moves["motion"] == ARC_CW) | (moves["motion"] == ARC_CCW)
     rows = zip(
         program.line.tolist(),
-        moves["xyz"].tolist(),
+        target.tolist(),
         centre.tolist(),
         arc.tolist(),
         (moves["motion"] == ARC_CW).tolist(),
@@ -114,6 +115,28 @@ def legs_of(program: Program) -> Iterator[Leg]:
     )
     for number, (x, y, z), (cx, cy), curved, clockwise in rows:  # the sender takes one leg a line, lazily
         yield Leg(number, (x, y, z), (cx, cy) if curved else None, clockwise)
+
+
+def unnamed(program: Program) -> NDArray[np.bool_]:
+    """Say which coordinates no line has named yet when a move is made, (n, 3).
+
+    A section begins wherever the machine stands: its first retract names Z alone, and X and Y stay as they
+    are, whatever the program's own rows assume.
+
+    Parameters
+    ----------
+    program : Program
+    """
+    mask = np.zeros((len(program.moves), 3), bool)
+    lines = program.text.splitlines()
+    for section in program.sections:  # a handful of sections, a few lines each
+        first = int(np.searchsorted(program.line, section.first_line))
+        for axis, letter in enumerate(b"XYZ"):
+            row = first
+            while row < len(mask) and letter not in lines[program.line[row] - 1]:
+                row += 1
+            mask[first:row, axis] = True
+    return mask
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fabctl.stream.replies import Point
 
@@ -27,7 +27,7 @@ class Leg:
     number : int
         The line that makes it, from 1; never decreasing along a path.
     end_mm : (x, y, z) float
-        Where it ends, mm, work coordinates.
+        Where it ends, mm, work coordinates; nan for an axis the program has not named yet: it stays.
     centre_mm : (x, y) float, optional
         An arc's centre, mm, work coordinates; None for a straight move.
     clockwise : bool
@@ -142,8 +142,9 @@ class PathWatch:
 
     def _extend(self, sent: int) -> None:
         while self._next is not None and self._next.number <= sent:
-            self._window.append((self._tip, self._next))
-            self._tip = self._next.end_mm
+            leg = _settled(self._next, self._tip)
+            self._window.append((self._tip, leg))
+            self._tip = leg.end_mm
             self._next = next(self._legs, None)
 
     def _forget(self, acknowledged: int) -> None:
@@ -158,6 +159,14 @@ class PathWatch:
             for _ in range(queued[-under_way]):
                 self._window.popleft()
             self._proven = max(self._proven, self._window[0][1].number - 1)
+
+
+def _settled(leg: Leg, tip_mm: Point) -> Leg:
+    """Let axes that a leg does not name stay where they are."""
+    if not any(map(math.isnan, leg.end_mm)):
+        return leg
+    x, y, z = (here if math.isnan(end) else end for here, end in zip(tip_mm, leg.end_mm, strict=True))
+    return replace(leg, end_mm=(x, y, z))
 
 
 def distance_mm(point_mm: Point, start_mm: Point, leg: Leg) -> float:
