@@ -20,7 +20,6 @@ _CHUNK = 1 << 22
 _TOKENS = 21
 """facet normal i j k outer loop, three times vertex x y z, endloop endfacet."""
 
-_LETTERS = {0: b"f", 1: b"n", 5: b"o", 6: b"l", 7: b"v", 11: b"v", 15: b"v", 19: b"e", 20: b"e"}
 _WORDS = {
     0: "facet",
     1: "normal",
@@ -108,9 +107,11 @@ def _read_chunk(chunk: bytes, source: str, first_line: int) -> tuple[Floats, Int
     start, end = edge[0::2], edge[1::2]
     whole = len(start) // _TOKENS * _TOKENS
     table = letters[start[:whole]].reshape(-1, _TOKENS)
+    length = (end[:whole] - start[:whole]).reshape(-1, _TOKENS)
     wrong = np.zeros(len(table), bool)
-    for column, letter in _LETTERS.items():
-        wrong |= table[:, column] != letter[0]
+    # First letter and length tell the words of the format from all numbers and from each other.
+    for column, word in _WORDS.items():
+        wrong |= (table[:, column] != ord(word[0])) | (length[:, column] != len(word))
     if wrong.any() or whole < len(start):
         row = int(np.argmax(wrong)) if wrong.any() else len(table)
         raise _syntax_error(chunk, start[row * _TOKENS :], end[row * _TOKENS :], source, first_line)
