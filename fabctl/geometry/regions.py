@@ -28,6 +28,7 @@ __all__ = [
     "intersect",
     "nest",
     "offset",
+    "offset_each",
     "pocket_rings",
     "quadrant_chords",
     "subtract",
@@ -178,15 +179,48 @@ def offset(polygons: Iterable[Polygon] | Polygons, distance_mm: float, tolerance
     >>> round(float(offset([shapely.box(0, 0, 10, 10)], -1, 0.01)[0].area), 9)
     64.0
     """
+    return offset_each(polygons, distance_mm, tolerance_mm)[0]
+
+
+def offset_each(
+    polygons: Iterable[Polygon] | Polygons, distance_mm: float, tolerance_mm: float
+) -> tuple[Polygons, Ints]:
+    """Grow or shrink regions as `offset` does, and say which of them each result came from.
+
+    Parameters
+    ----------
+    polygons : (k,) shapely polygons or multipolygons
+    distance_mm, tolerance_mm : float
+        As for `offset`.
+
+    Returns
+    -------
+    parts : (n,) object
+        Shapely polygons.
+    origin : (n,) int64
+        Ascending; a region that vanished is missing in it.
+
+    Raises
+    ------
+    InputError
+        As `offset` does.
+
+    Examples
+    --------
+    >>> parts, origin = offset_each([shapely.box(0, 0, 1, 1), shapely.box(0, 0, 9, 9)], -1, 0.01)
+    >>> len(parts), origin.tolist()
+    (1, [1])
+    """
     if not np.isfinite(distance_mm) or not 0 < tolerance_mm < np.inf:
         raise InputError(
             f"an offset of {distance_mm} mm at a tolerance of {tolerance_mm} mm is not defined",
             remedy="give a finite distance and a tolerance above 0",
         )
-    parts = _polygons_of(polygons)
+    parts, origin = _parts_with_origin(polygons)
     if distance_mm == 0:
-        return parts
-    return _polygons_of(_grow(parts, distance_mm, tolerance_mm))
+        return parts, origin
+    grown, index = _parts_with_origin(_grow(parts, distance_mm, tolerance_mm))
+    return grown, origin[index]
 
 
 def quadrant_chords(radius_mm: float, tolerance_mm: float) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fabctl.geometry.curves import Curves, lengths
+from fabctl.geometry.curves import Curves
 from fabctl.operations.drill import circles
 from fabctl.shop.job import Operation, Tabs
 
@@ -60,7 +60,8 @@ def choose(
     -------
     list of Operation
         One a path. Closed paths to be cut have ``side`` auto (outermost outside, inner ones inside), open
-        ones are followed on the line.
+        ones are followed on the line. A hole on a layer of holes that is larger than the tool is cut along
+        its inside.
 
     Examples
     --------
@@ -76,17 +77,25 @@ def choose(
     ]
     diameter = circles(curves)[1] if head == "spindle" else np.full(len(curves), np.nan)
     sized = np.abs(diameter - tool_mm) <= SAME_SIZE_MM
-    long = lengths(curves) > 4 * TABS.count * TABS.width_mm
+    wide = diameter > tool_mm + SAME_SIZE_MM
     chosen = []
     for i, kind in enumerate(kinds):  # one small object a path
         operation = kind
-        if kind.kind == "profile" and sized[i]:
+        if kind.kind == "profile" and kind.depth_mm is None and sized[i]:
             operation = Operation("drill", through=True)
         elif kind.kind == "profile":
-            held = TABS if head == "spindle" and curves.closed[i] and long[i] else None
-            operation = replace(kind, through=True, tabs=held, side="auto" if curves.closed[i] else "on")
+            side = "auto" if curves.closed[i] else "on"
+            operation = _cut(kind, side=side, held=head == "spindle" and bool(curves.closed[i]))
+        elif kind.kind == "drill" and wide[i]:
+            operation = _cut(kind, side="inside", held=True)
         chosen.append(operation)
     return chosen
+
+
+def _cut(kind: Operation, *, side: str, held: bool) -> Operation:
+    """Return a profile as deep as the layer says, through when it says nothing."""
+    tabs = TABS if held and kind.depth_mm is None else None
+    return replace(kind, kind="profile", through=kind.depth_mm is None, tabs=tabs, side=side)
 
 
 def _of_layer(layer: str) -> Operation | None:

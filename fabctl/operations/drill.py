@@ -67,7 +67,7 @@ def _exact(curves: Curves) -> tuple[Floats, Floats]:
     return np.where(one[:, None], mean, np.nan), np.where(one, mean_radius, np.nan)
 
 
-def drill(step: Step, setup: Setup) -> Cuts:  # noqa: ARG001 all operations are called alike
+def drill(step: Step, setup: Setup) -> Cuts:
     """Peck each circle's centre down to the step's depth.
 
     Parameters
@@ -97,7 +97,22 @@ def drill(step: Step, setup: Setup) -> Cuts:  # noqa: ARG001 all operations are 
         )
     count = max(1, int(np.ceil(step.depth_mm / step.recipe.stepdown_mm - 1e-9)))
     depths = -step.depth_mm * np.arange(1, count + 1) / count
-    return Cuts(step, [[_pecks(step, at, depths, name)] for at, name in zip(centre, step.ident, strict=True)])
+    cuts = [[_pecks(step, at, depths, name)] for at, name in zip(centre, step.ident, strict=True)]
+    return Cuts(step, cuts, (*step.notes, *_pointed(step, setup)))
+
+
+def _pointed(step: Step, setup: Setup) -> list[str]:
+    """Say when the point of a twist drill leaves a hole narrow at the sheet's underside."""
+    tool = step.tool
+    if tool.kind != "drill" or not 0 < tool.angle_deg < 180 or step.depth_mm < setup.material_mm:
+        return []
+    point_mm = tool.diameter_mm / 2 / float(np.tan(np.radians(tool.angle_deg / 2)))
+    short = point_mm - (step.depth_mm - setup.material_mm)
+    if short <= 0:
+        return []
+    return [
+        f"the drill's point is {point_mm:.2f} mm long: the last {short:.2f} mm of a hole narrow to a cone"
+    ]
 
 
 def _pecks(step: Step, at: Floats, depths: Floats, ident: str) -> Cut:

@@ -23,7 +23,8 @@ def engrave(step: Step, setup: Setup) -> Cuts:
     return Cuts(
         step,
         [
-            [cut_path(step, points, bulge, closed=closed, ident=name)]
+            [cut_path(step, setup, points, bulge, closed=closed, ident=name)]
             for (points, bulge, closed), name in paths
         ],
+        step.notes,
     )

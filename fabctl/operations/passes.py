@@ -5,29 +5,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.geometry.curves import Curves, from_paths, lengths, reverse, segment_lengths, split
-from fabctl.operations.step import Cut, Step
-from fabctl.shop.job import Tabs
+from fabctl.geometry.curves import Curves, from_paths, reverse, segment_lengths, split
+from fabctl.operations.step import Cut, Setup, Step
+from fabctl.operations.tabs import place_tabs
 from fabctl.shop.recipe import Recipe
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, RAPID, Moves
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SMALLEST_MM = 1e-6
 """Vertical moves shorter than this are not made."""
 
+MOST_TURNS = 10
+"""A loop so short that a ramp would need more turns than this for one stepdown is plunged instead."""
 
-def cut_path(step: Step, points: Floats, bulge: Floats, *, closed: bool, ident: str) -> Cut:
+
+def cut_path(step: Step, setup: Setup, points: Floats, bulge: Floats, *, closed: bool, ident: str) -> Cut:
     """Take one path down to a step's depth.
 
-    A closed path is cut as a descending spiral that ends with one level turn, so that the cutter never
-    plunges straight into the material; an open one to and fro, plunging at its ends. A head without depth
-    goes round as often as its recipe says.
+    A closed path is cut as a descending spiral that ends with one level turn, so that the cutter is not
+    plunged into the material; an open one to and fro, plunging at its ends. A head without depth goes round
+    as often as its recipe says.
 
     Parameters
     ----------
     step : Step
+    setup : Setup
     points : (k, 2) float64
         mm.
     bulge : (k,) float64
@@ -40,16 +45,19 @@ def cut_path(step: Step, points: Floats, bulge: Floats, *, closed: bool, ident: 
     """
     if step.depth_mm <= 0:
         return _level(step, points, bulge, closed=closed, ident=ident)
-    if closed:
-        moves = spiral_down(
-            points, bulge, 0.0, -step.depth_mm, step.recipe, tabs=step.tabs, diameter_mm=step.tool.diameter_mm
-        )
-        return Cut(np.array([*points[0], 0.0]), moves, ident)
-    return _to_and_fro(step, points, bulge, ident)
+    if not closed:
+        return _to_and_fro(step, points, bulge, ident)
+    bridges, top = None, 0.0
+    if step.tabs is not None:
+        bridges = place_tabs(points, bulge, step.tabs, step.width_mm)
+        # From the sheet's underside: the tool itself goes deeper than that.
+        top = step.tabs.height_mm - setup.material_mm
+    moves = spiral_down(points, bulge, 0.0, -step.depth_mm, step.recipe, bridges=bridges, bridge_top_mm=top)
+    return Cut(np.array([*points[0], 0.0]), moves, ident)
 
 
-def turns_of(length_mm: float, depth_mm: float, recipe: Recipe) -> int:
-    """Count the turns of a spiral round a closed path.
+def descent_of(length_mm: float, depth_mm: float, recipe: Recipe) -> tuple[int, bool]:
+    """Choose how to come down along a closed path: how many turns, and whether by ramps.
 
     Parameters
     ----------
@@ -62,11 +70,23 @@ def turns_of(length_mm: float, depth_mm: float, recipe: Recipe) -> int:
 
     Returns
     -------
-    int
+    turns : int
         At least 1.
+    ramps : bool
+        False where the loop is so short, or the blade so fixed, that it is plunged straight down at the
+        plunge rate before each level turn.
+
+    Examples
+    --------
+    >>> recipe = Recipe(1000, 300, 2.0, 1.0, 0.5, ramp_deg=5)
+    >>> descent_of(100.0, 6.0, recipe), descent_of(0.5, 6.0, recipe)
+    ((3, True), (3, False))
     """
     slope = min(np.tan(np.radians(recipe.ramp_deg)), recipe.plunge_mm_min / recipe.feed_mm_min)
-    return max(1, int(np.ceil(depth_mm / min(recipe.stepdown_mm, length_mm * slope) - 1e-9)))
+    step_mm = min(recipe.stepdown_mm, depth_mm)
+    turn_mm = min(step_mm, length_mm * slope)
+    ramps = bool(turn_mm * MOST_TURNS >= step_mm)
+    return max(1, int(np.ceil(depth_mm / (turn_mm if ramps else step_mm) - 1e-9))), ramps
 
 
 def segment_moves(start: Floats, end: Floats, bulge: Floats, z_end: Floats, recipe: Recipe) -> Moves:
@@ -157,8 +177,8 @@ def spiral_down(
     floor_mm: float,
     recipe: Recipe,
     *,
-    tabs: Tabs | None = None,
-    diameter_mm: float = 0.0,
+    bridges: Floats | None = None,
+    bridge_top_mm: float = 0.0,
 ) -> Moves:
     """Descend along a closed path turn by turn, ending with one level turn at the floor.
 
@@ -170,49 +190,43 @@ def spiral_down(
     above_mm, floor_mm : float
         Heights of begin and end, mm.
     recipe : Recipe
-    tabs : Tabs, optional
-        Left standing on the floor, evenly along the path, none where it starts.
-    diameter_mm : float
-        Of the tool, mm: tabs are cut that much longer, so that their full width stays.
+    bridges : (t, 2) float64, optional
+        Where tabs begin and end along the path, mm.
+    bridge_top_mm : float
+        The tool does not go deeper there, mm.
 
     Returns
     -------
     (n,) MOVE
     """
-    length = float(lengths(from_paths([(points, bulge, True)]))[0])
-    turns = turns_of(length, above_mm - floor_mm, recipe)
     bridged = np.zeros(len(points), bool)
-    if tabs is not None:
-        points, bulge, bridged = _with_tabs(points, bulge, length, tabs, diameter_mm)
+    if bridges is not None and len(bridges):
+        points, bulge, index = split(points, bulge, bridges.ravel(), closed=True)
+        bridged = _between(len(points), index.reshape(-1, 2))
     end = np.roll(points, -1, axis=0)
     pieces = segment_lengths(points, end, bulge)
-    reach = np.concatenate(([0.0], np.cumsum(pieces))) / pieces.sum()
-    turn = np.repeat(np.arange(turns + 1), len(points))
+    length = float(pieces.sum())
+    reach = np.concatenate(([0.0], np.cumsum(pieces))) / max(length, SMALLEST_MM)
+    turns, ramps = descent_of(length, above_mm - floor_mm, recipe)
+    turn = np.repeat(np.arange(turns + ramps), len(points))
     slope = (floor_mm - above_mm) / turns
-    z_start = np.maximum(above_mm + slope * (turn + np.tile(reach[:-1], turns + 1)), floor_mm)
-    z_end = np.maximum(above_mm + slope * (turn + np.tile(reach[1:], turns + 1)), floor_mm)
-    if tabs is not None:
-        flags = np.tile(bridged, turns + 1)
-        top = min(above_mm, floor_mm + tabs.height_mm)
-        z_start, z_end = (np.where(flags, np.maximum(z, top), z) for z in (z_start, z_end))
-    at, to = (np.tile(a, (turns + 1, 1)) for a in (points, end))
-    cuts = segment_moves(at, to, np.tile(bulge, turns + 1), z_end, recipe)
+    along = (np.tile(reach[:-1], turns + 1), np.tile(reach[1:], turns + 1)) if ramps else (1.0, 1.0)
+    z_start, z_end = (np.maximum(above_mm + slope * (turn + share), floor_mm) for share in along)
+    flags = np.tile(bridged, turns + ramps)
+    top = min(above_mm, bridge_top_mm)
+    z_start, z_end = (np.where(flags, np.maximum(z, top), z) for z in (z_start, z_end))
+    at, to = (np.tile(a, (turns + ramps, 1)) for a in (points, end))
+    cuts = segment_moves(at, to, np.tile(bulge, turns + ramps), z_end, recipe)
     return _with_steps(cuts, at, z_start, np.concatenate(([above_mm], z_end[:-1])), recipe)
 
 
-def _with_tabs(
-    points: Floats, bulge: Floats, length_mm: float, tabs: Tabs, diameter_mm: float
-) -> tuple[Floats, Floats, Bools]:
-    """Split a loop where its tabs begin and end; say which segments lie on a tab."""
-    width = tabs.width_mm + diameter_mm
-    count = min(tabs.count, int(length_mm / (2 * width)))
-    middle = (np.arange(count) + 0.5) * length_mm / max(count, 1)
-    marks = np.column_stack((middle - width / 2, middle + width / 2)).ravel()
-    points, bulge, index = split(points, bulge, marks, closed=True)
-    bridged = np.zeros(len(points), bool)
-    for first, last in index.reshape(-1, 2):  # a handful of tabs
-        bridged[first:last] = True
-    return points, bulge, bridged
+def _between(count: int, index: Ints) -> Bools:
+    """Say which of so many segments lie between pairs of vertices, (count,)."""
+    change = np.zeros(count + 1, np.int64)
+    np.add.at(change, index[:, 0], 1)
+    np.add.at(change, index[:, 1], -1)
+    inside: Bools = np.cumsum(change)[:count] > 0
+    return inside
 
 
 def _with_steps(cuts: Moves, at: Floats, z_start: Floats, z_before: Floats, recipe: Recipe) -> Moves:

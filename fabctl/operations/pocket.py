@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import shapely
 
-from fabctl.errors import RefusedError
-from fabctl.geometry.curves import extents, from_paths
-from fabctl.geometry.regions import Ring, nest, pocket_rings, to_polygons
+from fabctl.errors import DesignError, RefusedError
+from fabctl.geometry.curves import extents, flatten, from_paths
+from fabctl.geometry.nesting import simple_polygons
+from fabctl.geometry.regions import Polygons, Ring, crossings, pocket_rings, to_polygons
 from fabctl.operations.arcs import fit_curves
 from fabctl.operations.passes import Floats, join_moves, segment_moves, spiral_down, vertical
 from fabctl.operations.step import Cut, Cuts, Setup, Step
@@ -35,6 +37,8 @@ def pocket(step: Step, setup: Setup) -> Cuts:
 
     Raises
     ------
+    DesignError
+        When a path crosses itself or another one.
     RefusedError
         When a path is open or narrower than the tool.
     """
@@ -46,23 +50,50 @@ def pocket(step: Step, setup: Setup) -> Cuts:
             remedy="close it in the drawing, or engrave along its line",
         )
     fine = setup.tolerance_mm / 5
+    _refuse_crossing(step, fine)
     regions = to_polygons(step.curves, fine)
-    outer = np.flatnonzero(nest(step.curves).depth % 2 == 0)
-    groups = []
-    for region, i in zip(regions, outer.tolist(), strict=True):  # a loop over pockets: few
+    groups, notes = [], []
+    for region, i in zip(regions, _paths_of(regions, step, fine), strict=True):  # a loop over pockets: few
         name = step.ident[i]
         rings = pocket_rings(region, step.tool.diameter_mm / 2, step.recipe.stepover_mm, fine)
         if not rings:
             x0, y0, x1, y1 = extents(step.curves.take([i]))
             raise RefusedError(
-                f"{name} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) is too narrow for a tool of "
-                f"{step.tool.diameter_mm:g} mm",
+                f"{name} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) is too fine for the tool: there is no room "
+                f"inside for {step.tool.diameter_mm:g} mm",
                 place=step.name,
                 remedy="take a thinner tool (fabctl tools)",
             )
+        rooms = sum(ring.level == 0 and not ring.hole for ring in rings)
+        if rooms > 1:
+            notes.append(
+                f"{name} has a neck narrower than {step.tool.diameter_mm:g} mm: it is cleared in {rooms} "
+                "pieces and what is in the neck stays"
+            )
         chains = [_linked(chain, rings, 3 * fine) for chain in _chains(rings, 2 * step.recipe.stepover_mm)]
         groups.append(_clear(step, chains, name))
-    return Cuts(step, groups)
+    return Cuts(step, groups, (*step.notes, *notes))
+
+
+def _refuse_crossing(step: Step, fine_mm: float) -> None:
+    path, place = crossings(step.curves, fine_mm)
+    if len(path):
+        x, y = place[0]
+        raise DesignError(
+            f"{step.ident[path[0]]} crosses itself near x {x:.3f} y {y:.3f} mm: it has no clear inside",
+            place=step.name,
+            remedy="separate it into simple shapes in the drawing, or engrave along its line",
+        )
+
+
+def _paths_of(regions: Polygons, step: Step, fine_mm: float) -> list[int]:
+    """Find the path around each region: the one whose outline its own follows."""
+    flat = flatten(step.curves, fine_mm)
+    able = np.flatnonzero(np.diff(flat.offsets) > 2)
+    lines = shapely.get_exterior_ring(simple_polygons(flat.take(able)))
+    corners = shapely.points([shapely.get_coordinates(region)[0] for region in regions])
+    nearest = shapely.STRtree(lines).nearest(corners)
+    return [int(i) for i in able[nearest]]
 
 
 def _chains(rings: Sequence[Ring], longest_mm: float) -> list[list[int]]:

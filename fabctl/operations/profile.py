@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-from fabctl.errors import RefusedError
+import numpy as np
+import shapely
+
+from fabctl.errors import DesignError, RefusedError
 from fabctl.geometry.curves import (
     Curves,
     extents,
     flatten,
     from_paths,
+    lengths,
     reverse,
     segment_lengths,
     signed_areas,
 )
-from fabctl.geometry.regions import from_polygons, offset, to_polygons
+from fabctl.geometry.nesting import simple_polygons
+from fabctl.geometry.regions import Polygons, crossings, from_polygons, offset_each
 from fabctl.operations.arcs import fit_curves
-from fabctl.operations.passes import Floats, cut_path
+from fabctl.operations.passes import Bools, Floats, Ints, cut_path
 from fabctl.operations.step import Cut, Cuts, Setup, Step
+from fabctl.operations.tabs import tab_count
+
+RELIEF_DEG = (30.0, 125.0)
+"""Corners of the tool's way that turn by so much are cut out for a square counterpart. In sharper ones the
+tool would take more of the walls than of the corner."""
 
 
 def profile(step: Step, setup: Setup) -> Cuts:
     """Cut round every path on the step's side.
 
-    Outside paths run clockwise and inside ones counter-clockwise, so that a spindle turning right cuts by
-    climbing and a beam leaves its slanted side on the waste.
+    The part is always on the right of the tool's way (outside paths run clockwise, inside ones
+    counter-clockwise), so that a spindle turning right cuts by climbing and a beam leaves its slanted side
+    on the waste.
 
     Parameters
     ----------
@@ -38,25 +49,23 @@ def profile(step: Step, setup: Setup) -> Cuts:
 
     Raises
     ------
+    DesignError
+        When a path crosses itself: it has no inside.
     RefusedError
         When a path is open, or so narrow that the tool does not fit inside.
     """
     if step.side == "on":
-        paths = zip(fit_curves(step.curves, setup.tolerance_mm / 2), step.ident, strict=True)
-        cuts = [[cut_path(step, *_started(p, b, c), closed=c, ident=name)] for (p, b, c), name in paths]
-        return Cuts(step, cuts)
-    _refuse_open(step)
-    groups: list[list[Cut]] = []
-    notes: list[str] = []
-    for i, name in enumerate(step.ident):  # a loop over parts: each is offset and checked by itself
-        loops = _beside(step, step.curves.take([i]), setup, name)
-        if len(loops) > 1:
-            notes.append(
-                f"{name} has a neck narrower than {step.tool.diameter_mm:g} mm: it is cut in {len(loops)} "
-                "pieces and the neck stays"
-            )
-        groups += [[cut_path(step, *_started(p, b, c), closed=True, ident=name)] for p, b, c in loops]
-    return Cuts(step, groups, notes)
+        ways, owner = fit_curves(step.curves, setup.tolerance_mm / 2), np.arange(len(step.curves))
+        notes: list[str] = []
+    else:
+        _refuse_open(step)
+        ways, owner, notes = _beside(step, setup)
+    held, told = _held(step, ways, owner)
+    cuts: list[list[Cut]] = []
+    for i, (points, bulge, closed) in enumerate(ways):  # a loop over parts: each gets moves of its own
+        begun = _started(points, bulge, closed)
+        cuts.append([cut_path(held[i], setup, *begun, closed=closed, ident=step.ident[owner[i]])])
+    return Cuts(step, cuts, (*step.notes, *notes, *told))
 
 
 def _refuse_open(step: Step) -> None:
@@ -72,52 +81,131 @@ def _refuse_open(step: Step) -> None:
     )
 
 
-def _beside(step: Step, path: Curves, setup: Setup, name: str) -> Curves:
-    """Offset one closed path by the tool's radius and give it back as lines and arcs."""
+def _outlines(step: Step, fine_mm: float) -> Polygons:
+    """Build one region from each path; refuse what encloses nothing or crosses itself."""
+    path, place = crossings(step.curves, fine_mm)
+    if len(path):
+        x, y = place[0]
+        raise DesignError(
+            f"{step.ident[path[0]]} crosses itself near x {x:.3f} y {y:.3f} mm: it has no clear {step.side}",
+            place=step.name,
+            remedy='separate it into simple shapes in the drawing, or cut it on the line (side = "on")',
+        )
+    flat = flatten(step.curves, fine_mm)
+    empty = np.flatnonzero((np.diff(flat.offsets) < 3) | (np.abs(signed_areas(flat)) < fine_mm**2))
+    if len(empty):
+        raise DesignError(
+            f"{step.ident[empty[0]]} encloses nothing: it has no {step.side}",
+            place=step.name,
+            remedy='delete it in the drawing, or cut it on the line (side = "on")',
+        )
+    polygons = simple_polygons(flat)
+    touching = ~shapely.is_valid(polygons)
+    polygons[touching] = shapely.make_valid(polygons[touching])
+    return polygons
+
+
+def _beside(step: Step, setup: Setup) -> tuple[Curves, Ints, list[str]]:
+    """Offset all paths by half the cut's width; give the ways as lines and arcs, and the path of each."""
     fine = setup.tolerance_mm / 5
-    radius = step.tool.diameter_mm / 2
-    outline = to_polygons(flatten(path, fine), fine)
-    moved = offset(outline, radius if step.side == "outside" else -radius, fine)
-    loops = from_polygons(moved)
-    if step.side == "outside":
-        loops = loops.take(signed_areas(loops) > 0)
-    if not len(loops):
-        x0, y0, x1, y1 = extents(path)
+    radius, outside = step.width_mm / 2, step.side == "outside"
+    outlines = _outlines(step, fine)
+    moved, owner = offset_each(outlines, radius if outside else -radius, fine)
+    lost = np.setdiff1d(np.arange(len(outlines)), owner)
+    if len(lost):
+        # A slot as wide as the tool is one to the tool: within the tolerance it goes to and fro in it.
+        snug, index = offset_each(outlines[lost], setup.tolerance_mm / 2 - radius, fine)
+        moved, owner = np.concatenate((moved, snug)), np.concatenate((owner, lost[index]))
+        order = np.argsort(owner, kind="stable")
+        moved, owner = moved[order], owner[order]
+    lost = np.setdiff1d(np.arange(len(outlines)), owner)
+    if len(lost):
+        x0, y0, x1, y1 = extents(step.curves.take(lost[:1]))
         raise RefusedError(
-            f"{name} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) has no room inside for a tool of {2 * radius:g} mm",
+            f"{step.ident[lost[0]]} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) is too fine for the tool: there is no "
+            f"room inside for {2 * radius:g} mm",
             place=step.name,
             remedy="take a thinner tool (fabctl tools), or cut it on the line",
         )
+    ways = from_polygons(moved)
+    owner = np.repeat(owner, 1 + shapely.get_num_interior_rings(moved))
+    notes = _necks(step, owner)
     if step.relief:
-        loops = _relieved(loops, radius)
-    loops = fit_curves(loops, 3 * fine)
-    clockwise = step.side == "outside"
-    turned = (signed_areas(loops) > 0) == clockwise
-    return from_paths(
-        [reverse(loops.take([i]))[0] if turned[i] else loops[i] for i in range(len(loops))],
-    )
+        ways, told = _relieved(ways, outlines[owner], radius, outside=outside)
+        notes += told
+    ways = fit_curves(ways, 3 * fine)
+    return (reverse(ways) if outside else ways), owner, notes
 
 
-def _relieved(loops: Curves, radius_mm: float) -> Curves:
+def _necks(step: Step, owner: Ints) -> list[str]:
+    """Name the paths with a place where the tool does not fit through."""
+    count = np.bincount(owner, minlength=len(step.curves))
+    return [
+        f"{step.ident[i]} has a neck narrower than {step.width_mm:.3g} mm: it is cut in {count[i]} pieces "
+        "and what is in the neck stays"
+        for i in np.flatnonzero(count > 1).tolist()
+    ]
+
+
+def _held(step: Step, ways: Curves, owner: Ints) -> tuple[list[Step], list[str]]:
+    """Leave tabs out where there is nothing to hold; say where there is no room for them."""
+    bare = replace(step, tabs=None)
+    if step.tabs is None:
+        return [step] * len(ways), []
+    loose = np.ones(len(ways), bool)
+    if step.side == "inside":
+        loose = _leaves_slug(ways, step.width_mm, 0.01)
+    held, notes = [], []
+    for i, length in enumerate(lengths(ways).tolist()):  # one short sentence a part, if any
+        count = tab_count(length, step.tabs, step.width_mm)
+        name = step.ident[owner[i]]
+        if loose[i] and ways.closed[i] and not count:
+            notes.append(f"{name} is too small for a tab: it comes loose, hold it down (tape) or watch it")
+        elif loose[i] and ways.closed[i] and count < step.tabs.count:
+            notes.append(f"{name} has room for {count} of {step.tabs.count} tabs")
+        held.append(step if loose[i] else bare)
+    return held, notes
+
+
+def _leaves_slug(ways: Curves, width_mm: float, tolerance_mm: float) -> Bools:
+    """Say inside which ways something is left that a tab could hold, (m,)."""
+    flat = flatten(ways, tolerance_mm)
+    able = np.flatnonzero(ways.closed & (np.diff(flat.offsets) > 2))
+    left = np.zeros(len(ways), bool)
+    slugs = offset_each(simple_polygons(flat.take(able)), -width_mm / 2, tolerance_mm)[1]
+    left[able[slugs]] = True
+    return left
+
+
+def _relieved(
+    ways: Curves, outlines: Polygons, radius_mm: float, *, outside: bool
+) -> tuple[Curves, list[str]]:
     """Run into every sharp inner corner until the tool's edge touches the drawn corner (dogbones)."""
-    relieved = []
-    for points, _, _ in loops:  # a loop over slots: few and small
+    relieved, sharper = [], 0
+    for (points, _, _), outline in zip(ways, outlines, strict=True):  # a loop over slots: few and small
         before = points - np.roll(points, 1, axis=0)
         after = np.roll(points, -1, axis=0) - points
-        turn = np.arctan2(
-            before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], np.sum(before * after, axis=1)
+        turn = np.degrees(
+            np.arctan2(
+                before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], np.sum(before * after, axis=1)
+            )
         )
-        sharp = np.abs(turn) > np.pi / 6
-        outward = before / np.hypot(*before.T)[:, None] - after / np.hypot(*after.T)[:, None]
-        norm = np.maximum(np.hypot(*outward.T), 1e-12)[:, None]
-        reach = radius_mm / np.cos(turn / 2) - radius_mm
-        tips = points + outward / norm * reach[:, None]
-        rows = np.repeat(np.arange(len(points)), np.where(sharp, 3, 1))
-        path = points[rows]
-        first = np.searchsorted(rows, np.flatnonzero(sharp))
-        path[first + 1] = tips[sharp]
-        relieved.append((path, None, True))
-    return from_paths(relieved)
+        # Towards the part: its corners on the other side are rounded by the tool going round them.
+        turn = -turn if outside else turn
+        sharp = np.flatnonzero((turn >= RELIEF_DEG[0]) & (turn <= RELIEF_DEG[1]))
+        sharper += int(np.sum(turn > RELIEF_DEG[1]))
+        lead = before / np.hypot(*before.T)[:, None] - after / np.hypot(*after.T)[:, None]
+        lead = lead[sharp] / np.hypot(*lead[sharp].T)[:, None]
+        wall = shapely.boundary(outline)
+        rays = shapely.linestrings(np.stack((points[sharp], points[sharp] + 4 * radius_mm * lead), axis=1))
+        reach = shapely.distance(shapely.points(points[sharp]), shapely.intersection(rays, wall)) - radius_mm
+        tips = points[sharp] + lead * np.maximum(np.nan_to_num(reach), 0.0)[:, None]
+        at = np.repeat(sharp + 1, 2)
+        relieved.append(
+            (np.insert(points, at, np.stack((tips, points[sharp]), 1).reshape(-1, 2), 0), None, True)
+        )
+    told = [f"{sharper} corners sharper than {180 - RELIEF_DEG[1]:g}° are not cut out"] if sharper else []
+    return from_paths(relieved), told
 
 
 def _started(points: Floats, bulge: Floats, closed: bool) -> tuple[Floats, Floats]:  # noqa: FBT001

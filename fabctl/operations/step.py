@@ -64,6 +64,8 @@ class Step:
         Whether inside corners are cut out for a square counterpart (dogbones).
     rank : int
         Steps of a lower rank are made first.
+    notes : sequence of str
+        What a person should know of how it was decided.
     """
 
     kind: str
@@ -78,6 +80,16 @@ class Step:
     tabs: Tabs | None = None
     relief: bool = False
     rank: int = 0
+    notes: Sequence[str] = ()
+
+    @property
+    def width_mm(self) -> float:
+        """Width of the cut at the stock's top: the tool's diameter, or what a V-bit opens at its depth."""
+        tool = self.tool
+        if tool.kind != "vbit":
+            return tool.diameter_mm
+        opened = tool.tip_mm + 2 * self.depth_mm * float(np.tan(np.radians(tool.angle_deg / 2)))
+        return min(tool.diameter_mm, opened)
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,40 @@ from numpy.typing import NDArray
 
 from fabctl.errors import RefusedError
 from fabctl.geometry.curves import Curves
-from fabctl.geometry.regions import nest
+from fabctl.geometry.nesting import Nesting, nest
+from fabctl.operations.crowding import too_near
 from fabctl.operations.step import Step
-from fabctl.shop.job import Operation
+from fabctl.shop.job import Operation, Tabs
 from fabctl.shop.machine import Machine
 from fabctl.shop.recipe import Recipe, adjusted, recipe
 from fabctl.shop.stock import Stock
-from fabctl.shop.tool import Tool
+from fabctl.shop.tool import ROTATING, Tool
 
 Ints = NDArray[np.int64]
 
 DEPTH_HEADS = frozenset({"spindle", "knife"})
 """Heads that go into the material; the others work at one height."""
 
-RANKS = {"engrave": 0, "score": 0, "pocket": 1, "drill": 2, "profile": 3}
-"""Marks first, while the sheet is whole; contours last, for they free the parts."""
+RANKS = {"engrave": 0, "score": 0, "drill": 1, "pocket": 2, "profile": 3}
+"""Marks first, while the sheet is whole, holes where the drill meets the flat top; contours last, for they
+free the parts. Pockets and contours stand together because they share a tool."""
+
+TOOLS_OF_KIND = {
+    "profile": frozenset({"endmill", "ballnose", "vbit"}),
+    "pocket": frozenset({"endmill", "ballnose"}),
+    "drill": frozenset({"drill", "endmill", "ballnose"}),
+    "engrave": frozenset({"endmill", "ballnose", "vbit"}),
+    "score": frozenset({"endmill", "ballnose", "vbit"}),
+}
+"""What a spindle may hold for each operation: a twist drill breaks sideways, a V-bit leaves ridges."""
+
+GERUNDS = {
+    "profile": "cutting contours",
+    "pocket": "clearing pockets",
+    "drill": "drilling",
+    "engrave": "engraving",
+    "score": "scoring",
+}
 
 ENGRAVE_MM = 0.5
 """Depth of a line nobody gave a depth, mm, but never more than a quarter of the sheet."""
@@ -42,6 +61,7 @@ def steps_of(
     stock: Stock,
     tool_of: Callable[[str | None], Tool],
     as_written: bool = False,
+    written: Sequence[Operation] = (),
 ) -> list[Step]:
     """Gather paths that are worked alike into steps, with everything decided.
 
@@ -58,7 +78,9 @@ def steps_of(
     tool_of : callable
         From an operation's tool name, or None, to the tool.
     as_written : bool
-        Keep the order of the operations instead of marks, pockets, holes, contours.
+        Keep the order of the operations instead of marks, holes, pockets, contours.
+    written : sequence of Operation
+        That order; where it is not told, the order in which the drawing's paths name them.
 
     Returns
     -------
@@ -68,45 +90,56 @@ def steps_of(
     Raises
     ------
     RefusedError
-        When machine, tool and material do not go together, or a depth is more than the sheet.
+        When machine, tool and material do not go together, a depth is more than the sheet, a tool is not
+        made for what is asked of it, or parts stand nearer to each other than the tool is wide.
     """
-    sides = _sides(curves, chosen)
+    nesting = nest(curves.take(_profiles(chosen)))
+    sides = _sides(curves, chosen, nesting)
     groups: dict[tuple[Operation, str], list[int]] = {}
     for i, operation in enumerate(chosen):  # one small tuple a path
         if operation is not None and operation.kind != "ignore":
             groups.setdefault((operation, sides[i]), []).append(i)
-    steps = []
-    for number, ((operation, side), rows) in enumerate(groups.items()):
+    order = {operation: number for number, operation in reversed(list(enumerate(written)))}
+    steps, rows_of = [], []
+    for (operation, side), rows in groups.items():
         tool = tool_of(operation.tool)
         depth = _depth_mm(operation, machine, stock)
+        _demand_tool(operation, machine, tool, depth)
+        tabs, notes = _tabs(operation, machine, stock, depth)
+        deep = machine.head.kind in DEPTH_HEADS and tool.kind != "pen"
         steps.append(
             Step(
-                kind=_kind(operation.kind, machine, side),
+                kind=_kind(operation, machine),
                 name=operation.name or _name(operation.kind, side),
                 curves=curves.take(rows),
                 ident=[ident[i] for i in rows],
                 tool=tool,
                 recipe=_recipe(operation, machine, tool, stock, depth),
-                depth_mm=depth if machine.head.kind in DEPTH_HEADS else 0.0,
+                depth_mm=depth if deep else 0.0,
                 side=_side(operation.kind, machine, side),
-                level_mm=machine.head.pen_down_mm if machine.head.kind == "pen" else 0.0,
-                tabs=operation.tabs
-                if machine.head.kind == "spindle" and depth >= stock.thickness_mm
-                else None,
-                relief=operation.relief,
-                rank=number if as_written else RANKS[operation.kind],
+                level_mm=machine.head.pen_down_mm if tool.kind == "pen" else 0.0,
+                tabs=tabs,
+                relief=operation.relief and machine.head.kind == "spindle",
+                rank=order.setdefault(operation, len(order)) if as_written else RANKS[operation.kind],
+                notes=notes,
             )
         )
+        rows_of.append(rows)
+    told = _demand_distance(curves, ident, sides, nesting, chosen, list(zip(steps, rows_of, strict=True)))
+    steps = [replace(step, notes=(*step.notes, *told)) if step.kind == "profile" else step for step in steps]
     return sorted(steps, key=lambda step: step.rank)
 
 
-def _sides(curves: Curves, chosen: Sequence[Operation | None]) -> list[str]:
+def _profiles(chosen: Sequence[Operation | None]) -> Ints:
+    return np.array([i for i, o in enumerate(chosen) if o is not None and o.kind == "profile"], np.int64)
+
+
+def _sides(curves: Curves, chosen: Sequence[Operation | None], nesting: Nesting) -> list[str]:
     """Decide the side of every profile: outermost outside, inner ones inside, islands outside again."""
-    profiles = np.array([o is not None and o.kind == "profile" for o in chosen], bool)
     depth = np.zeros(len(curves), np.int64)
-    depth[profiles] = nest(curves.take(profiles)).depth
+    depth[_profiles(chosen)] = nesting.depth
     sides = []
-    for i, operation in enumerate(chosen):
+    for i, operation in enumerate(chosen):  # one word a path
         side = operation.side if operation is not None and operation.kind == "profile" else ""
         if side == "auto":
             side = "on" if not curves.closed[i] else "outside" if depth[i] % 2 == 0 else "inside"
@@ -114,18 +147,85 @@ def _sides(curves: Curves, chosen: Sequence[Operation | None]) -> list[str]:
     return sides
 
 
-def _kind(kind: str, machine: Machine, side: str) -> str:
-    head = machine.head.kind
-    if head == "pen" or (head == "knife" and kind in {"score", "engrave"}):
-        return "engrave"
-    if kind == "score":
+def _demand_distance(
+    curves: Curves,
+    ident: Sequence[str],
+    sides: Sequence[str],
+    nesting: Nesting,
+    chosen: Sequence[Operation | None],
+    made: Sequence[tuple[Step, list[int]]],
+) -> list[str]:
+    """Refuse a tool that would cut into a neighbouring part; of a beam's kerf only tell."""
+    width, spindle = np.zeros(len(curves)), False
+    for step, members in made:
+        width[members] = (
+            step.width_mm if step.kind == "profile" and step.side in {"outside", "inside"} else 0.0
+        )
+        spindle |= step.tool.kind in ROTATING
+    rows = _profiles(chosen)
+    first, second, gap = too_near(curves.take(rows), [sides[i] for i in rows], width[rows], nesting)
+    if not len(gap):
+        return []
+    worst = int(np.argmin(gap))
+    a, b = ident[rows[first[worst]]], ident[rows[second[worst]]]
+    if not spindle:
+        return [f"{len(gap)} pairs of contours are nearer than the kerf, such as {a} and {b}"]
+    wide = float(max(width[rows[first[worst]]], width[rows[second[worst]]]))
+    raise RefusedError(
+        f"{a} and {b} are {gap[worst]:.2f} mm apart: a cut {wide:.3g} mm wide between them takes away "
+        "an edge of a part",
+        place=a,
+        remedy="move the parts apart, or take a thinner tool (fabctl tools)",
+    )
+
+
+def _demand_tool(operation: Operation, machine: Machine, tool: Tool, depth_mm: float) -> None:
+    """Refuse a tool that breaks, or spoils the work, in this operation."""
+    if machine.head.kind != "spindle" or tool.kind not in ROTATING:
+        return
+    fitting = TOOLS_OF_KIND[operation.kind]
+    if tool.kind not in fitting:
+        raise RefusedError(
+            f"{tool.title} is not made for {GERUNDS[operation.kind]}",
+            place=operation.name or operation.layer,
+            remedy=f"choose a tool of kind {' or '.join(sorted(fitting))} (fabctl tools)",
+        )
+    if depth_mm > tool.cutting_length_mm:
+        raise RefusedError(
+            f"{tool.title} cuts {tool.cutting_length_mm:g} mm deep; {depth_mm:g} mm are asked",
+            place=operation.name or operation.layer,
+            remedy="choose a longer tool (fabctl tools), or less depth",
+        )
+
+
+def _tabs(
+    operation: Operation, machine: Machine, stock: Stock, depth_mm: float
+) -> tuple[Tabs | None, tuple[str, ...]]:
+    """Decide the tabs of a contour: only where a spindle goes through the sheet."""
+    tabs, thick = operation.tabs, stock.thickness_mm
+    if tabs is None or machine.head.kind != "spindle" or depth_mm < thick:
+        return None, ()
+    if tabs.height_mm == Tabs().height_mm and tabs.height_mm > thick / 2:
+        return replace(tabs, height_mm=thick / 2), (f"tabs {thick / 2:g} mm high: half of the sheet",)
+    if tabs.height_mm >= thick:
+        raise RefusedError(
+            f"tabs {tabs.height_mm:g} mm high in stock of {thick:g} mm: nothing would be cut there",
+            place=operation.name or operation.layer,
+            remedy="give height_mm less than the sheet's thickness",
+        )
+    return tabs, ()
+
+
+def _kind(operation: Operation, machine: Machine) -> str:
+    kind, head = operation.kind, machine.head.kind
+    if head == "pen" or kind in {"score", "engrave"}:
         return "engrave"
     if kind == "drill" and head != "spindle":
         return "profile"
     if kind == "pocket" and head != "spindle":
         raise RefusedError(
             f"a {head} cannot clear a pocket",
-            place=side,
+            place=operation.name or operation.layer,
             remedy="choose a machine with a spindle (fabctl machines), or engrave the line instead",
         )
     return kind
