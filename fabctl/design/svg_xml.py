@@ -24,7 +24,7 @@ LARGEST_ENTITY_BYTES = 1_000_000
 
 _ENCODING = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})["']""")
 _SAFE_ENCODING = re.compile(r"utf_8|utf_16(_[bl]e)?|ascii|iso8859_\d+|cp125\d|mac_roman")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(r"<!--(?:[^-]|-(?!->))*+(?:-->|\Z)")
 
 
 @dataclass(slots=True, eq=False, repr=False)

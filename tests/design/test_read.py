@@ -1,0 +1,78 @@
+"""What a file is, is decided by its bytes before its name."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from fabctl.design.read import kind_of, read_design
+from fabctl.errors import DesignError
+from fabctl.geometry.curves import extents
+
+SVG = b'<svg width="9mm" height="9mm" viewBox="0 0 9 9"><rect width="4" height="3"/></svg>'
+TRIANGLES = bytes(80) + (2).to_bytes(4, "little") + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        (SVG, "a.svg", "svg"),
+        (SVG, "a.dxf", "svg"),
+        (SVG, "a", "svg"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>" + SVG, "a", "svg"),
+        (SVG.decode().encode("utf-16"), "a", "svg"),
+        (b"<!-- made by hand -->" + SVG, "a", "svg"),
+        (gzip.compress(SVG), "a.svgz", "svg"),
+        (b"  0\r\nSECTION\r\n  2\r\nHEADER\r\n", "a.svg", "dxf"),
+        (b"999\nwritten by\n0\nSECTION\n", "a", "dxf"),
+        (b"AutoCAD Binary DXF\r\n\x1a\x00", "a", "dxf"),
+        (b"solid part\nfacet normal 0 0 1\n", "a.stl", "stl"),
+        (TRIANGLES, "a.bin", "stl"),
+        (b"solid" + TRIANGLES[5:], "a.stl", "stl"),
+        (b"anything", "a.DXF", "dxf"),
+    ],
+)
+def test_the_kind_of_a_file(data, name, kind):
+    assert kind_of(data, name) == kind
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "says"),
+    [
+        (b"", "a.svg", "empty"),
+        (b"\0\0\n \n", "a.dxf", "empty"),
+        (b"\x89PNG\r\n\x1a\n", "a.svg", "looks like a PNG image"),
+        (b"%PDF-1.7", "a", "looks like a PDF"),
+        (b"PK\x03\x04", "a.dxf", "not a DXF file"),
+        (b"AC1032", "a.dwg", "DWG"),
+        (b"hello", "a.txt", "neither SVG, DXF nor STL"),
+    ],
+)
+def test_what_is_no_drawing_is_refused_by_what_it_looks_like(data, name, says):
+    with pytest.raises(DesignError, match=says) as caught:
+        kind_of(data, name)
+    assert caught.value.file == name
+    assert caught.value.remedy
+
+
+def test_a_drawing_is_read_from_its_path(tmp_path):
+    file = tmp_path / "plate.svg"
+    file.write_bytes(SVG)
+    design = read_design(file)
+    assert design.source == str(file)
+    assert np.allclose(extents(design.curves), (0, 6, 4, 9))
+    file.write_bytes(gzip.compress(SVG))
+    assert np.array_equal(read_design(str(file)).curves.points, design.curves.points)
+
+
+def test_what_cannot_be_opened_is_said(tmp_path):
+    with pytest.raises(DesignError, match="no such file"):
+        read_design(tmp_path / "no.svg")
+    with pytest.raises(DesignError, match="a folder"):
+        read_design(tmp_path)
+
+
+@pytest.mark.parametrize("tolerance_mm", [0.0, -1.0, float("nan")])
+def test_a_tolerance_must_be_above_zero(tolerance_mm, tmp_path):
+    with pytest.raises(DesignError, match="tolerance"):
+        read_design(tmp_path / "a.svg", tolerance_mm=tolerance_mm)
