@@ -20,6 +20,8 @@ _NOTES_ON_PAPER = {"DIMENSION", "LEADER", "MULTILEADER", "TOLERANCE", "ARC_DIMEN
 _FILLED = {"HATCH", "MPOLYGON", "SOLID", "TRACE", "WIPEOUT"}
 _SOLIDS = {"3DFACE", "3DSOLID", "BODY", "REGION", "MESH", "SURFACE", "POLYLINE mesh"}
 _FLAT = 1e-6
+_FARTHEST_MM = 1e9
+# Farther out a double no longer holds a micron.
 
 
 def read_dxf(
@@ -104,6 +106,13 @@ def draw_dxf(
         units is None and tags.units in INSUNITS_MM and (note := doubt(tags.units, size, largest_mm, source))
     ):
         notes.append(note)
+    reach_mm = max(map(abs, (x0, y0, x1, y1))) * unit.factor_mm
+    if reach_mm > _FARTHEST_MM:
+        raise DesignError(
+            f"the drawing reaches {reach_mm:.3g} mm from its origin",
+            file=source,
+            remedy="check its units (--units mm reads one unit as 1 mm), and delete what lies far off",
+        )
     if unit.note:
         notes.append(unit.note)
     scale = np.array([[unit.factor_mm, 0, 0], [0, unit.factor_mm, 0]])

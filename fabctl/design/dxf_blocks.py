@@ -16,6 +16,9 @@ from fabctl.geometry.curves import Curves, Floats, flatten, from_paths
 MOST_PATHS = 200_000
 """Entities that inserted blocks may draw in all, and blocks that may be inserted in all."""
 
+FARTHEST = 1e15
+"""Coordinates beyond, in units of the drawing, are damage."""
+
 DEEPEST = 32
 """Blocks within blocks."""
 
@@ -107,6 +110,9 @@ class Walk:
         self._outlines: dict[tuple[str, float], tuple[tuple[Path, ...], tuple[float, float]]] = {}
         self._layers = {layer.dxf.name.lower(): layer for layer in document.layers}
         self._numbers: Counter[str] = Counter()
+        from ezdxf.lldxf.const import DXFError  # noqa: PLC0415 - loaded by now; not before a DXF is read
+
+        self._damage = (DXFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
     def run(self) -> Drawn:
         """Walk the model space.
@@ -145,13 +151,13 @@ class Walk:
 
         def total(layout: Any, stack: tuple[str, ...]) -> int:
             return sum(
-                _array_size(entity) * copies(entity.dxf.name, stack) if entity.dxftype() == "INSERT" else 1
+                _array_size(entity) * copies(_name(entity), stack) if entity.dxftype() == "INSERT" else 1
                 for entity in layout
             )
 
         # Multiplied, not listed: an array may claim a million million copies.
         inserts = [
-            (i, _array_size(i) * copies(i.dxf.name, ())) for i in self.document.modelspace().query("INSERT")
+            (i, _array_size(i) * copies(_name(i), ())) for i in self.document.modelspace().query("INSERT")
         ]
         drawn = sum(count for _, count in inserts)
         if drawn > MOST_PATHS:
@@ -159,7 +165,7 @@ class Walk:
             raise DesignError(
                 f"inserted blocks would draw {drawn:,} entities, the limit is {MOST_PATHS:,}",
                 file=self.source,
-                place=f"INSERT of block {worst.dxf.name}",
+                place=f"INSERT of block {_name(worst)}",
                 remedy="draw fewer copies, or explode and simplify the blocks",
             )
 
@@ -179,12 +185,12 @@ class Walk:
                 self.found.left_out[kind] += 1
 
     def _layer(self, entity: Entity, context: Context) -> str:
-        name = str(entity.dxf.get("layer", "0")).encode("utf-8", "replace").decode()
+        name = str(_attribute(entity, "layer", "0")).encode("utf-8", "replace").decode()
         return context.layer if name == "0" else name
 
     def _hides(self, entity: Entity, name: str) -> str:
         """Return why the entity is not shown, or nothing."""
-        if entity.dxf.get("invisible", 0):
+        if _attribute(entity, "invisible", 0):
             return "invisible"
         layer = self._layers.get(name.lower())
         if layer is None:
@@ -193,13 +199,13 @@ class Walk:
             return "frozen"
         if layer.is_off():
             return "off"
-        if name.lower() == "defpoints" or not layer.dxf.get("plot", 1):
+        if name.lower() == "defpoints" or not _attribute(layer, "plot", 1):
             return "not plotted"
         return ""
 
     def _draw(self, entity: Entity, kind: str, layer: str, context: Context) -> None:
         self._numbers[kind] += 1
-        handle = entity.dxf.get("handle") if self.handles else None
+        handle = _attribute(entity, "handle", None) if self.handles else None
         name = context.ident + (str(handle) if handle else f"{kind}{self._numbers[kind]}")
         linear = context.matrix[:, :2]
         scale = float(np.linalg.norm(linear, 2))
@@ -209,17 +215,22 @@ class Walk:
         # Rounded to a power of two, so that copies of about one size share their outline.
         tolerance = self.tolerance / 2.0 ** math.ceil(math.log2(scale))
         try:
-            paths, z = self._outline(entity, kind, tolerance)
+            # What overflows is damage, to be said and not to be drawn.
+            with np.errstate(over="raise", invalid="raise", divide="raise"):
+                paths, z = self._outline(entity, kind, tolerance)
         except DegenerateError as reason:
             self.found.degenerate.append(f"{kind} {name} ({reason})")
             return
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as reason:
+        except self._damage as reason:
             self.found.degenerate.append(f"{kind} {name} (damaged: {reason})")
             return
         curves = from_paths(paths)
         if context.stack:
             similar = np.allclose(linear.T @ linear, np.eye(2) * scale**2, atol=1e-9 * scale**2)
             curves = (curves if similar else flatten(curves, tolerance)).transform(context.matrix)
+        if not float(np.abs(curves.points).max(initial=0.0)) <= FARTHEST:
+            self.found.degenerate.append(f"{kind} {name} (farther than {FARTHEST:g} units from the origin)")
+            return
         self.found.parts.append(curves)
         self.found.layer.append(layer)
         self.found.colour.append(self._colour(entity, layer, context))
@@ -229,16 +240,16 @@ class Walk:
     def _outline(
         self, entity: Entity, kind: str, tolerance: float
     ) -> tuple[tuple[Path, ...], tuple[float, float]]:
-        key = (str(entity.dxf.get("handle")), tolerance)
+        key = (str(_attribute(entity, "handle", None)), tolerance)
         if key not in self._outlines or key[0] == "None":
             outline = OUTLINES[kind](entity, tolerance)
             self._outlines[key] = outline.paths, outline.z
         return self._outlines[key]
 
     def _colour(self, entity: Entity, layer_name: str, context: Context) -> str:
-        if entity.dxf.hasattr("true_color"):
+        if _attribute(entity, "true_color", None) is not None:
             return f"#{entity.dxf.true_color & 0xFFFFFF:06x}"
-        colour = int(entity.dxf.get("color", BYLAYER))
+        colour = int(_attribute(entity, "color", BYLAYER))
         if colour == BYBLOCK:
             return context.colour
         if colour != BYLAYER:
@@ -246,12 +257,12 @@ class Walk:
         layer = self._layers.get(layer_name.lower())
         if layer is None:
             return BLACK
-        if layer.dxf.hasattr("true_color"):
+        if _attribute(layer, "true_color", None) is not None:
             return f"#{layer.dxf.true_color & 0xFFFFFF:06x}"
-        return _rgb(abs(int(layer.dxf.get("color", 7))))
+        return _rgb(abs(int(_attribute(layer, "color", 7))))
 
     def _insert(self, insert: Entity, layer: str, context: Context) -> None:
-        name = str(insert.dxf.name)
+        name = _name(insert)
         block = self.document.blocks.get(name)
         reason = self._hides(insert, layer)
         if reason in ("invisible", "frozen", "not plotted"):
@@ -267,7 +278,7 @@ class Walk:
         if insert.attribs:
             self.found.left_out["ATTRIB"] += len(insert.attribs)
         matrix = _matrix(insert)
-        handle = insert.dxf.get("handle") if self.handles else None
+        handle = _attribute(insert, "handle", None) if self.handles else None
         inner = replace(
             context,
             layer=layer,
@@ -281,6 +292,15 @@ class Walk:
             linear = context.matrix[:, :2] @ placed[:, :2]
             offset = context.matrix[:, :2] @ placed[:, 2] + context.matrix[:, 2]
             self._walk(block, replace(inner, matrix=np.column_stack((linear, offset))))
+
+
+def _attribute(entity: Entity, name: str, default: Any) -> Any:
+    """Return an attribute, or the default also where the entity's type knows no such attribute."""
+    return entity.dxf.get(name, default) if entity.dxf.is_supported(name) else default
+
+
+def _name(insert: Entity) -> str:
+    return str(_attribute(insert, "name", None) or "")
 
 
 def _rgb(index: int) -> str:
@@ -304,8 +324,10 @@ def _array_size(insert: Entity) -> int:
 
 def _rows_columns(insert: Entity) -> tuple[int, int]:
     """Count the rows and columns of an array; where they would all fall on one place there is one."""
-    rows = max(int(insert.dxf.get("row_count", 1)), 1) if insert.dxf.get("row_spacing", 0) else 1
-    columns = max(int(insert.dxf.get("column_count", 1)), 1) if insert.dxf.get("column_spacing", 0) else 1
+    rows = max(int(_attribute(insert, "row_count", 1)), 1) if _attribute(insert, "row_spacing", 0) else 1
+    columns = (
+        max(int(_attribute(insert, "column_count", 1)), 1) if _attribute(insert, "column_spacing", 0) else 1
+    )
     return rows, columns
 
 
@@ -315,8 +337,8 @@ def _array(insert: Entity) -> Floats:
     if rows * columns == 1:
         return np.zeros((1, 2))
     row, column = np.divmod(np.arange(rows * columns), columns)
-    angle = math.radians(insert.dxf.get("rotation", 0.0))
-    x, y = column * insert.dxf.get("column_spacing", 0.0), row * insert.dxf.get("row_spacing", 0.0)
+    angle = math.radians(_attribute(insert, "rotation", 0.0))
+    x, y = column * _attribute(insert, "column_spacing", 0.0), row * _attribute(insert, "row_spacing", 0.0)
     ocs = insert.ocs()
     in_plane = np.column_stack(
         (x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle))

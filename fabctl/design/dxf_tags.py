@@ -10,7 +10,8 @@ import io
 import logging
 import math
 import re
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fabctl.design.model import Note
@@ -224,35 +225,42 @@ def load(data: bytes, source: str) -> tuple[Any, Tags]:
     if not logger.handlers:
         # What matters of ezdxf's log comes as Note or error; the rest would stand between a person's lines.
         logger.addHandler(logging.NullHandler())
-    wrong = (DXFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
+    wrong = (
+        *(DXFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError),
+        *(StopIteration, AssertionError, OSError, struct.error),
+    )
+
+    def whole(document: Any) -> Any:
+        document.modelspace()  # a KeyError here is damage, too
+        return document
+
     if data.startswith(BINARY_SENTINEL):
         try:
-            document = Drawing.load(binary_tags_loader(data, errors=_ODD_BYTES))
-        except (*wrong, OSError, EOFError) as error:
+            document = whole(Drawing.load(binary_tags_loader(data, errors=_ODD_BYTES)))
+        except wrong as error:
             raise _unreadable(error, source) from error
         return document, _binary_tags(document)
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     tags = check_tags(data, source)
     try:
-        text = io.StringIO(data.decode("utf-8", "ignore"))
-        encoding = dxf_stream_info(text).encoding
-        return ezdxf.read(io.StringIO(data.decode(encoding, _ODD_BYTES), newline=None)), tags
+        encoding = dxf_stream_info(io.StringIO(data.decode("utf-8", "ignore"))).encoding
+        return whole(ezdxf.read(io.StringIO(data.decode(encoding, _ODD_BYTES), newline=None))), tags
     except wrong as first:
         try:
             document, auditor = recover.read(io.BytesIO(data))
-        except (*wrong, OSError) as error:
+            whole(document)
+        except wrong as error:
             raise _unreadable(first, source) from error
-        errors = len(auditor.errors) + len(auditor.fixes)
-        text_of = f"the file is damaged ({first}); {errors} faults were repaired: compare the picture"
-        return document, Tags(
-            tags.units, tags.measurement, tags.handles, (*tags.notes, Note("repaired", text_of))
-        )
+        faults = len(auditor.errors) + len(auditor.fixes)
+        text = f"the file is damaged ({first}), {faults} faults were repaired: compare the picture"
+        return document, replace(tags, notes=(*tags.notes, Note("repaired", text)))
 
 
 def _binary_tags(document: Any) -> Tags:
     header = document.header
     units = header.get("$INSUNITS", None)
+    # ezdxf fills in $MEASUREMENT where an R12 file has none.
     measurement = header.get("$MEASUREMENT", None) if document.dxfversion > "AC1009" else None
     return Tags(units, measurement, handles=True)
 

@@ -400,9 +400,17 @@ class TestUnits:
     @pytest.mark.parametrize("code", INSUNITS_MM)
     def test_every_declared_unit_is_taken(self, code):
         document, space = drawing(units=code)
-        space.add_line((0, 0), (3, 4))
+        factor_mm = INSUNITS_MM[code][1]
+        space.add_line((0, 0), (300 / factor_mm, 400 / factor_mm))
         design = draw_dxf(saved(document), "a.dxf")
-        assert lengths(design.curves)[0] == pytest.approx(5 * INSUNITS_MM[code][1], rel=1e-12)
+        assert lengths(design.curves)[0] == pytest.approx(500, rel=1e-9)
+
+    def test_a_drawing_of_astronomical_size_is_refused_with_the_way_out(self):
+        document, space = drawing(units=19)
+        space.add_line((0, 0), (3, 4))
+        with pytest.raises(DesignError, match=r"reaches 3\.78e\+19 mm") as caught:
+            read_dxf(saved(document), "a.dxf")
+        assert "--units mm" in caught.value.remedy
 
     @pytest.mark.parametrize(
         ("header", "reach", "width_mm"),
@@ -450,6 +458,21 @@ class TestUnits:
         assert not notes_of(design, "units")
 
 
+def specimen():
+    document, space = drawing()
+    document.layers.add("ICE").freeze()
+    document.blocks.new("B").add_circle((0, 0), 5)
+    space.add_blockref("B", (9, 9), {"xscale": 2, "column_count": 2, "column_spacing": 30})
+    space.add_spline([(0, 0), (5, 9), (20, 3)])
+    space.add_ellipse((5, 7), (3, 4), 0.5)
+    space.add_lwpolyline([(0, 0, 0.5), (40, 0, 0)], format="xyb")
+    space.add_text("label", dxfattribs={"layer": "ICE"})
+    return document
+
+
+SPECIMEN = {fmt: saved(specimen(), fmt) for fmt in ("asc", "bin")}
+
+
 class TestDamage:
     @pytest.mark.parametrize(
         ("data", "message"),
@@ -484,6 +507,21 @@ class TestDamage:
         with contextlib.suppress(DesignError, RefusedError):
             design = read_dxf(bytes(whole[: data.draw(st.integers(0, len(whole)))]), "a.dxf")
             assert np.isfinite(design.curves.points).all()
+
+    @pytest.mark.campaign
+    @settings(max_examples=3000)
+    @given(st.randoms(use_true_random=False), st.sampled_from(["asc", "bin"]))
+    def test_law_no_shuffled_or_torn_document_crashes(self, random, fmt):
+        whole = bytearray(SPECIMEN[fmt])
+        for _ in range(random.randint(1, 8)):
+            at = random.randrange(22, len(whole))
+            if fmt == "asc" and random.random() < 0.7:
+                line, other = (whole.find(b"\n", k) + 1 for k in (at, random.randrange(len(whole))))
+                whole[line:line] = whole[other : whole.find(b"\n", other) + 1]
+            else:
+                whole[at] = random.randrange(256)
+        with contextlib.suppress(DesignError, RefusedError):
+            assert np.isfinite(read_dxf(bytes(whole), "a.dxf").curves.points).all()
 
     def test_a_missing_eof_after_whole_sections_is_only_noted(self):
         design = read_dxf(ascii_dxf(LINE, header=MM).removesuffix(b"0\nEOF\n"), "a.dxf")
