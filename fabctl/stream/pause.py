@@ -14,6 +14,8 @@ from fabctl.stream.run import Hooks
 from fabctl.stream.stops import Cause
 
 BEAM_REPORTS = 4
+UNASKED_LIMIT_S = 600.0
+"""A button at the machine may hold it as long as somebody is there; a flipped byte holds it for ever."""
 PAUSED: frozenset[State] = frozenset(
     {
         State.HOLD_DONE,
@@ -68,6 +70,8 @@ def stay_held(
             _stop_tool(link, machine, turning)
         if state not in PAUSED and (told or not asked):
             return
+        if not asked and link.port.clock_s() - asked_s > UNASKED_LIMIT_S:
+            raise link.fail(Cause.HELD, f"{state} for ten minutes and nobody resumed")
         if not told and link.port.clock_s() - asked_s > braking_limit_s(machine):
             raise link.fail(Cause.SILENCE, f"the machine does not hold: still {state}")
         if operator.wants_resume and state in {State.HOLD_DONE, State.DOOR_CLOSED}:

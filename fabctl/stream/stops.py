@@ -56,6 +56,7 @@ class Cause(StrEnum):
     OPERATOR_ABORT = "operator abort"
     OPERATOR_RESET = "operator reset"
     DECLINED = "section declined"
+    HELD = "held from outside"
     ERROR = "error"
     ALARM_KNOWN = "alarm, position kept"
     ALARM_LOST = "alarm, position lost"
@@ -96,6 +97,12 @@ STOPS: dict[Cause, StopRule] = {
     ),
     Cause.DECLINED: StopRule(
         "a section was not armed by the operator", Answer.HOLD, EndState.KNOWN, "start again when ready"
+    ),
+    Cause.HELD: StopRule(
+        "a hold or an open door that nobody here asked for, and ten minutes without a resume",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "look who pressed hold or opened the door; if nobody did, the link changed a byte: look at the cable",
     ),
     Cause.ERROR: StopRule(
         "first `error:N` to any line",

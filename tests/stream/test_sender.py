@@ -424,3 +424,10 @@ def test_progress_bounds_hold_the_true_line(bench, square_job):
 
     it.run(job, it.hooks(progress=progress))
     assert wrong == sorted(wrong)
+
+
+def test_a_hold_nobody_asked_for_and_nobody_ends_is_ended_after_ten_minutes(bench, square_job, wire):
+    it = bench(wire=wire(down=after(rb"\?", b"!")))
+    result = it.run(square_job(chords=300))
+    assert (result.cause, result.end_state, result.head_off) == (Cause.HELD, EndState.KNOWN, True)
+    assert it.rest() == (0.0, 0.0)
