@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -140,11 +141,21 @@ def _beside(step: Step, setup: Setup) -> tuple[Curves, Ints, list[str]]:
 def _necks(step: Step, owner: Ints) -> list[str]:
     """Name the paths with a place where the tool does not fit through."""
     count = np.bincount(owner, minlength=len(step.curves))
-    return [
-        f"{step.ident[i]} has a neck narrower than {step.width_mm:.3g} mm: it is cut in {count[i]} pieces "
-        "and what is in the neck stays"
-        for i in np.flatnonzero(count > 1).tolist()
-    ]
+    narrow = np.flatnonzero(count > 1).tolist()
+    if not narrow:
+        return []
+    told = (
+        f"{_such_as(narrow, step.ident)} a neck narrower than {step.width_mm:.3g} mm: what is in the neck "
+        f"stays, the rest is cut in pieces ({count[narrow[0]]})"
+    )
+    return [told]
+
+
+def _such_as(rows: list[int], ident: Sequence[str]) -> str:
+    """Name one path, or count several and name the first."""
+    if len(rows) == 1:
+        return f"{ident[rows[0]]} has"
+    return f"{len(rows)} contours, such as {ident[rows[0]]}, have"
 
 
 def _held(step: Step, ways: Curves, owner: Ints) -> tuple[list[Step], list[str]]:
@@ -155,16 +166,18 @@ def _held(step: Step, ways: Curves, owner: Ints) -> tuple[list[Step], list[str]]
     loose = np.ones(len(ways), bool)
     if step.side == "inside":
         loose = _leaves_slug(ways, step.width_mm, 0.01)
-    held, notes = [], []
-    for i, length in enumerate(lengths(ways).tolist()):  # one short sentence a part, if any
-        count = tab_count(length, step.tabs, step.width_mm)
-        name = step.ident[owner[i]]
-        if loose[i] and ways.closed[i] and not count:
-            notes.append(f"{name} is too small for a tab: it comes loose, hold it down (tape) or watch it")
-        elif loose[i] and ways.closed[i] and count < step.tabs.count:
-            notes.append(f"{name} has room for {count} of {step.tabs.count} tabs")
-        held.append(step if loose[i] else bare)
-    return held, notes
+    loose &= ways.closed
+    count = np.array([tab_count(length, step.tabs, step.width_mm) for length in lengths(ways).tolist()])
+    none = owner[loose & (count == 0)].tolist()
+    fewer = owner[loose & (count > 0) & (count < step.tabs.count)].tolist()
+    notes = []
+    if none:
+        notes.append(
+            f"{_such_as(none, step.ident)} no room for a tab and comes loose: hold it down with tape"
+        )
+    if fewer:
+        notes.append(f"{_such_as(fewer, step.ident)} no room for {step.tabs.count} tabs: fewer are left")
+    return [step if one else bare for one in loose.tolist()], notes
 
 
 def _leaves_slug(ways: Curves, width_mm: float, tolerance_mm: float) -> Bools:
