@@ -76,16 +76,21 @@ def drill(
     if modes.position[2] < clear:
         _to(modes, sheet, number, RAPID, z=clear)
     for _ in range(max(int(words.get("L", 1)), 0)):
-        x, y = modes.position[:2]
-        if "X" in words:
-            x = words["X"] * modes.unit_mm + (x if modes.incremental else modes.shift[0])
-        if "Y" in words:
-            y = words["Y"] * modes.unit_mm + (y if modes.incremental else modes.shift[1])
-        modes.position = [x, y, modes.position[2]]
+        modes.position = [*_across(modes, words), modes.position[2]]
         sheet.row(modes, number, RAPID)
         _to(modes, sheet, number, RAPID, z=clear)
         _down(cycle, modes, sheet, number, clear=clear, bottom=bottom)
         _to(modes, sheet, number, RAPID, z=rise)
+
+
+def _across(modes: Modes, words: dict[str, float]) -> list[float]:
+    """Return X and Y of the next hole, mm."""
+    here = modes.position[:2]
+    for axis, letter in enumerate("XY"):
+        if letter in words:
+            offset = here[axis] if modes.incremental else modes.shift[axis]
+            here[axis] = words[letter] * modes.unit_mm + offset
+    return here
 
 
 def _down(cycle: Cycle, modes: Modes, sheet: Sheet, number: int, *, clear: float, bottom: float) -> None:

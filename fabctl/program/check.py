@@ -90,24 +90,23 @@ def _for_machine(finding: Finding, machine: Machine) -> Finding:
 
 def _words(program: Program, machine: Machine, notes: Notebook) -> None:
     """Words the firmware lacks; of each all lines are listed."""
-    names = program.words
-    printer = [name for name in names if name in PRINTER]
+    names = set(program.words)
+    printer = sorted(names & PRINTER)
     if printer:
         lines = np.concatenate([_lines(program, name) for name in printer])
-        notes.add("printer", lines, ", ".join(sorted(printer)[:8]))
+        notes.add("printer", lines, ", ".join(printer[:8]))
     if "M6" in names:
         tenths = program.word["tenths"][program.word["letter"] == ord("T")]
         shown = ", ".join(f"T{t // 10}" for t in sorted(set(tenths.tolist())))
         notes.add("tool-change", _lines(program, "M6"), shown or "M6")
-    for name in sorted(set(names) - set(printer)):
-        if name[0] in "GM":
-            if name in machine.firmware.words or name in REPORTED:
-                continue
-            code = "word-dropped" if name in DROPPED else "word-unsupported"
-            shown = f"{name[0]} with an impossible number" if name == f"{name[0]}{NO_CODE // 10}" else name
-            notes.add(code, _lines(program, name), shown)
-        elif name in "ABCUVW":
+    for name in sorted(names - PRINTER - REPORTED - machine.firmware.words):
+        if name in "ABCUVW":
             notes.add("axis-unsupported", _lines(program, name), name)
+        elif name[0] in "GM":
+            code = "word-dropped" if name in DROPPED else "word-unsupported"
+            impossible = name[1:] == str(NO_CODE // 10)
+            shown = f"{name[0]} with an impossible number" if impossible else name
+            notes.add(code, _lines(program, name), shown)
     _modes_told(program, notes)
 
 

@@ -50,8 +50,9 @@ def dialect_of(machine: Machine) -> Dialect:
 class _Scribe:
     """Lines written so far and what the controller remembers of them."""
 
-    def __init__(self, dialect: Dialect, start: Floats, decimals: int) -> None:
+    def __init__(self, dialect: Dialect, start: Floats, decimals: int, *, keep_moves: bool = True) -> None:
         self.dialect = dialect
+        self.keep_moves = keep_moves
         self.decimals = decimals
         grid = np.rint(start * 10**decimals).astype(np.int64)
         self.modal = Modal(start, grid, np.array([False, False, not dialect.uses_z]))
@@ -79,20 +80,23 @@ class _Scribe:
         """Write moves, a block at a time."""
         for begin in range(0, len(moves), BLOCK_ROWS):
             part = slice(begin, begin + BLOCK_ROWS)
-            out = emit(moves[part], self.modal, self.dialect, self.decimals)
+            out = emit(moves[part], self.modal, self.dialect, self.decimals, keep_moves=self.keep_moves)
             self.modal = out.modal
             self.text.append(out.text)
+            first_line = self.lines + 1
+            self.lines += len(out.moves)
+            if not self.keep_moves:
+                continue
             for word, row in out.first.items():
-                self.words.setdefault(word, self.lines + 1 + row)
+                self.words.setdefault(word, first_line + row)
             state = np.zeros(len(out.moves), STATE)
             if self.head_on:
                 state["spindle"] = int(self.dialect.on_word[1:])
                 state["speed"] = out.speed
-            lines = self.lines + 1 + np.arange(len(out.moves))
+            lines = first_line + np.arange(len(out.moves))
             if not self.head_on or self.dialect.head == "switch":
                 out.moves["power"] = float(self.head_on)
             self.parts.append((out.moves, lines, origin[part][out.index], state))
-            self.lines += len(out.moves)
 
     def inserted(
         self, motion: int, xyz: Sequence[float] | Floats, *, time_s: float = 0.0, feed: float = 0.0
@@ -360,7 +364,7 @@ def write_blocks(
     """
     dialect = machine if isinstance(machine, Dialect) else dialect_of(machine)
     origin = np.zeros(3) if start is None else np.asarray(start, float)
-    scribe = _Scribe(dialect, origin, decimals)
+    scribe = _Scribe(dialect, origin, decimals, keep_moves=False)
     scribe.preamble()
     waiting: list[Moves] = []  # the head's first speed and the approach want the first cut
     begun = False
