@@ -186,6 +186,21 @@ def test_an_override_in_motion_takes_effect_within_the_prepared_segments(connect
     assert host.port.trace.xyz_mm[-1, 0] == 200
 
 
+def test_an_override_lifts_the_speed_through_junctions(connect):
+    """Short blocks in line: twice the feed throughout, not only within each block."""
+    host = connect(FAST)
+    lines = [f"X{n}" for n in range(1, 101)]
+    host.stream(["G1F3000", *lines[:14]])
+    for _ in range(10):
+        host.port.write(b"\x91")
+        host.wait(0.001)
+    host.stream(lines[14:])
+    host.until("Idle")
+    trace = host.port.trace
+    at = np.interp([12, 14], trace.xyz_mm[:, 0], trace.time_s)
+    assert 2 / (at[1] - at[0]) > 75
+
+
 def test_rapid_override_halves_rapids(connect):
     host = connect(FAST)
     host.port.write(b"\x96")
@@ -406,6 +421,33 @@ def test_rare_fields_come_at_their_pace(connect):
     reports = [host.status()[1] for _ in range(40)]
     assert [n for n, r in enumerate(reports) if "WCO" in r] == [0, 10, 20, 30]
     assert [n for n, r in enumerate(reports) if "Ov" in r] == [1, 11, 21, 31]
+
+
+def test_rare_fields_come_less_often_in_motion(connect):
+    """Busy: WCO once in thirty, Ov once in twenty."""
+    host = connect()
+    host.stream(["G1X100F1000"])
+    reports = [host.status()[1] for _ in range(70)]
+    assert [n for n, r in enumerate(reports) if "WCO" in r] == [0, 30, 60]
+    assert [n for n, r in enumerate(reports) if "Ov" in r] == [1, 21, 41, 61]
+
+
+def test_a_reset_stops_the_coolant(connect):
+    host = connect()
+    host.ask("M8")
+    assert host.port.controller.board.outputs.flood
+    host.port.write(b"\x18")
+    host.wait(0.3)
+    assert not host.port.controller.board.outputs.flood
+
+
+def test_the_chosen_work_system_is_shown(connect):
+    host = connect()
+    for number in range(54, 60):
+        host.ask(f"G{number}")
+        host.others.clear()
+        host.ask("$G")
+        assert host.others[0].startswith(f"[GC:G0 G{number} ")
 
 
 def test_a_probe_records_its_contact_and_stops_behind_it(connect):
