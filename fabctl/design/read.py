@@ -47,7 +47,7 @@ def read_design(
         What one unit of the drawing is, where the file does not say or says it wrongly: ``mm``, ``in``, and
         for SVG ``px90``.
     tolerance_mm : float
-        Largest distance of a chord from the curve it stands for, mm; SVG only, DXF and STL have their own.
+        Largest distance of a chord from the curve it stands for, mm; a solid has none.
     largest_mm : float, optional
         The machine's larger travel, mm, to judge an unlikely scale by.
 
@@ -74,7 +74,7 @@ def read_design(
     if kind == "dxf":
         from fabctl.design.dxf import read_dxf  # noqa: PLC0415
 
-        return read_dxf(data, source, units=units, largest_mm=largest_mm)
+        return read_dxf(data, source, units=units, largest_mm=largest_mm, tolerance_mm=tolerance_mm)
     from fabctl.design.stl import read_stl  # noqa: PLC0415
 
     return read_stl(data, source, units=units, largest_mm=largest_mm)

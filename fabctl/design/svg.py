@@ -6,6 +6,8 @@ Note of the kind ``units``. Placement on the stock is not decided here.
 
 from __future__ import annotations
 
+import numpy as np
+
 from fabctl.design.finish import finish, listed
 from fabctl.design.model import Design, Note
 from fabctl.design.svg_curves import curves_of
@@ -138,7 +140,7 @@ def outline(
         page = page_of(document, units)
         drawing = Drawing(document, page)
         drawing.walk()
-        element = drawing.elements()
+        element = np.array(drawing.element, np.int64)
         curves = curves_of(drawing.pen, drawing.matrices, element, drawing.ident, tolerance_mm)
     except DesignError as error:
         error.file = source

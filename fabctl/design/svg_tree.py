@@ -6,14 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from fabctl.design import svg_path
 from fabctl.design.svg_style import Sheet, Style, inherit, opacity
 from fabctl.design.svg_units import Matrix, Page, about, fit, length, multiply, transform, view_box
 from fabctl.design.svg_xml import Document, Node
 from fabctl.errors import DesignError
-from fabctl.geometry.curves import Ints
 
 LARGEST_VISITS = 200_000
 LARGEST_USES = 64
@@ -118,10 +115,6 @@ class Drawing:
         """Return where an element is: its line, and its id when it has one."""
         name = node.attributes.get("id")
         return f"line {node.line} (#{name})" if name else f"line {node.line} ({node.tag}[{node.ordinal}])"
-
-    def elements(self) -> Ints:
-        """Return the shape of each sub-path, shape (m,)."""
-        return np.array(self.element, np.int64)
 
     def _count(self) -> None:
         self._visits += 1
@@ -295,10 +288,6 @@ class Drawing:
         self.colour.append(paint if paint != "url" else "")
         self.ident.append(ident)
 
-    def draw_path(self, node: Node, _state: _State) -> None:
-        """Draw a ``path``."""
-        svg_path.path(self.pen, node.attributes.get("d", ""))
-
     def draw_rect(self, node: Node, state: _State) -> None:
         """Draw a ``rect``."""
         rx, ry = self._radii(node, state)
@@ -330,17 +319,21 @@ class Drawing:
         self.pen.move(complex(x1, y1))
         self.pen.line(complex(x2, y2))
 
-    def draw_points(self, node: Node, _state: _State) -> None:
-        """Draw a ``polyline`` or a ``polygon``."""
-        svg_path.polyline(self.pen, node.attributes.get("points", ""), closed=node.tag == "polygon")
+
+def _draw_path(drawing: Drawing, node: Node, _state: _State) -> None:
+    svg_path.path(drawing.pen, node.attributes.get("d", ""))
+
+
+def _draw_points(drawing: Drawing, node: Node, _state: _State) -> None:
+    svg_path.polyline(drawing.pen, node.attributes.get("points", ""), closed=node.tag == "polygon")
 
 
 _DRAW: dict[str, Callable[[Drawing, Node, _State], None]] = {
-    "path": Drawing.draw_path,
+    "path": _draw_path,
     "rect": Drawing.draw_rect,
     "circle": Drawing.draw_ellipse,
     "ellipse": Drawing.draw_ellipse,
     "line": Drawing.draw_line,
-    "polyline": Drawing.draw_points,
-    "polygon": Drawing.draw_points,
+    "polyline": _draw_points,
+    "polygon": _draw_points,
 }

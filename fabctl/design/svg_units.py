@@ -349,14 +349,19 @@ def page_of(document: Document, units: str | None) -> Page:
     physical = any(_physical(root.attributes.get(key, "")) for key in given)
     if box is None:
         return Page(pixel, IDENTITY, width, height, width or 100.0, height or 100.0, from_px=True)
-    if width is None and height is None:
-        width, height = box[2], box[3]
-    elif width is None and height is not None:
-        width = height * box[2] / box[3]
-    elif height is None and width is not None:
-        height = width * box[3] / box[2]
-    matrix = fit(box, width or 0.0, height or 0.0, root.attributes.get("preserveAspectRatio", ""))
+    width, height = _filled_in(width, height, box[2], box[3])
+    matrix = fit(box, width, height, root.attributes.get("preserveAspectRatio", ""))
     return Page(pixel, matrix, width, height, box[2], box[3], from_px=not physical)
+
+
+def _filled_in(
+    width: float | None, height: float | None, user_width: float, user_height: float
+) -> tuple[float, float]:
+    """Return width and height, what is missing taken from the viewBox and its proportion."""
+    if width is None:
+        width = user_width if height is None else height * user_width / user_height
+        return width, user_height if height is None else height
+    return width, width * user_height / user_width if height is None else height
 
 
 def _physical(text: str) -> bool:
