@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -189,6 +189,25 @@ class Watchers:
 
 
 @dataclass(frozen=True)
+class TruePath:
+    """Where the virtual controller's tool truly went, from the first line on.
+
+    Parameters
+    ----------
+    xyz_mm : (k, 3) float64
+        Vertices, mm, work coordinates.
+    power : (k,) float64
+        Share of full power on the way to each vertex, 0..1.
+    sections : sequence of int
+        First vertex of each section.
+    """
+
+    xyz_mm: Floats
+    power: Floats
+    sections: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Run:
     """A run that has ended, and where its record is.
 
@@ -198,14 +217,14 @@ class Run:
     folder : Path
         Journal, program and summary.
     record : RunRecord
-    path_mm : (k, 3) float64, optional
-        Where the virtual controller's tool truly went, mm, work coordinates, from the first line on.
+    true_path : TruePath, optional
+        Where the tool truly went, which only the virtual controller can say.
     """
 
     result: RunResult
     folder: Path
     record: RunRecord
-    path_mm: Floats | None = None
+    true_path: TruePath | None = None
 
 
 def carry_out(
@@ -239,11 +258,11 @@ def carry_out(
     folder = new_run_folder(root or runs_folder(), work.title, started)
     atomic_write(folder / "program.nc", work.program.text)
     journal = Journal(folder)
-    begun_s = [0.0]
+    begun_s: list[float] = []
 
     def transition(kind: str, facts: Mapping[str, Fact]) -> None:
-        if kind == "started":
-            begun_s[0] = bench.port.clock_s()
+        if kind in {"started", "section"}:
+            begun_s.append(bench.port.clock_s())
         journal.transition(kind, facts)
 
     def progress(counts: Progress) -> None:
@@ -271,7 +290,7 @@ def carry_out(
         journal.close()
     record = _record(work, result, started)
     write_run(folder, record)
-    return Run(result, folder, record, _true_path(bench, begun_s[0]))
+    return Run(result, folder, record, _true_path(bench, begun_s))
 
 
 def _record(work: Work, result: RunResult, started: datetime) -> RunRecord:
@@ -298,14 +317,14 @@ def _record(work: Work, result: RunResult, started: datetime) -> RunRecord:
     )
 
 
-def _true_path(bench: Bench, from_s: float) -> Floats | None:
+def _true_path(bench: Bench, begun_s: Sequence[float]) -> TruePath | None:
     """Take the virtual tool's way since the first line out of its trace."""
-    if bench.sim is None:
+    if bench.sim is None or not begun_s:
         return None
     trace = bench.sim.trace
-    first = max(int(np.searchsorted(trace.time_s, from_s, side="right")) - 1, 0)
+    first = np.maximum(np.searchsorted(trace.time_s, begun_s, side="right") - 1, 0)
     times, offsets = trace.offset_changes
     # The work zero was set just before: the vertex the tool stands at was reached under the old one.
-    zero = offsets[max(int(np.searchsorted(times, from_s, side="right")) - 1, 0)]
-    path: Floats = trace.xyz_mm[first:] - zero
-    return path
+    zero = offsets[max(int(np.searchsorted(times, begun_s[0], side="right")) - 1, 0)]
+    start = int(first[0])
+    return TruePath(trace.xyz_mm[start:] - zero, trace.power[start:], (first - start).tolist())

@@ -95,8 +95,9 @@ def _legend(draw: ImageDraw.ImageDraw, words: list[tuple[str, str]], height: int
     draw.text((FINER * MARGIN_PX, FINER * 12), title, fill="#000000", font=font)
     x = float(FINER * MARGIN_PX)
     for colour, name in words:
-        draw.text((x, height - FINER * 8), name, fill=colour, font=font)
-        x += draw.textlength(name, font=font) + 16 * FINER
+        shown = name.replace("×", "x")  # pillow's own font has no multiplication sign
+        draw.text((x, height - FINER * 8), shown, fill=colour, font=font)
+        x += draw.textlength(shown, font=font) + 16 * FINER
 
 
 def render_relief(z_mm: Floats, pitch_mm: float, thickness_mm: float, title: str) -> bytes:
@@ -120,7 +121,7 @@ def render_relief(z_mm: Floats, pitch_mm: float, thickness_mm: float, title: str
     depth = np.clip(-z_mm[::-1] / thickness_mm, 0.0, 1.0)
     through = z_mm[::-1] <= -thickness_mm + 1e-6
     top, bottom = np.array([232.0, 205.0, 158.0]), np.array([150.0, 110.0, 66.0])
-    colour = top + (bottom - top) * depth[..., None]
+    colour = top + (bottom - top) * np.sqrt(depth)[..., None]  # shallow engravings must show
     dy, dx = np.gradient(np.where(through, -thickness_mm, z_mm[::-1]), pitch_mm)
     light = np.clip(1.0 + 0.22 * np.tanh(dx * 0.6) - 0.22 * np.tanh(dy * 0.6), 0.5, 1.35)
     colour = np.clip(colour * light[..., None], 0, 255)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fabctl.design.model import Design
 from fabctl.geometry.curves import Curves, flatten, segments
 from fabctl.toolpath.flatten import flatten_moves
-from fabctl.toolpath.moves import DWELL, RAPID, Moves
+from fabctl.toolpath.moves import DWELL, FEED, RAPID, Moves
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -166,6 +166,9 @@ def scene_of_moves(
         strokes.append(Stroke("parts", DESIGN_COLOUR, points, offsets))
     for i, name in [(-1, "rapid"), *enumerate(operations)]:
         points, offsets = _runs(begin[:, :2], end[:, :2], travels & (kind == i))
+        if i >= 0:
+            width = widths_mm[i] if i < len(widths_mm) else 0.0
+            points, offsets = _with_holes(points, offsets, _holes(motion, begin, end, kind == i), width)
         if len(offsets) > 1:
             colour = RAPID_COLOUR if i < 0 else PALETTE[i % len(PALETTE)]
             width = widths_mm[i] if 0 <= i < len(widths_mm) else 0.0
@@ -199,6 +202,24 @@ def _runs(begin: Floats, end: Floats, wanted: NDArray[np.bool_]) -> tuple[Floats
         return np.zeros((0, 2)), np.zeros(1, np.int64)
     breaks = np.concatenate(([True], np.any(begin[rows[1:]] != end[rows[:-1]], axis=1)))
     return _chain(begin[rows], end[rows], breaks)
+
+
+def _holes(motion: NDArray[np.uint8], begin: Floats, end: Floats, wanted: NDArray[np.bool_]) -> Floats:
+    """Find where a tool goes down and straight up again, (k, 2) mm."""
+    still = np.all(begin[:, :2] == end[:, :2], axis=1)
+    down = wanted & still & (motion == FEED) & (end[:, 2] < begin[:, 2])
+    up = np.append(still[1:] & (end[1:, 2] > begin[1:, 2]), False)
+    return np.unique(end[down & up][:, :2], axis=0)
+
+
+def _with_holes(points: Floats, offsets: Ints, at: Floats, width_mm: float) -> tuple[Floats, Ints]:
+    """Add a small circle for each hole, so that with the cut's width it is as large as the tool."""
+    if not len(at):
+        return points, offsets
+    angle = np.linspace(0, 2 * np.pi, 25)
+    circle = np.column_stack((np.cos(angle), np.sin(angle))) * max(width_mm / 4, 0.2)
+    rings = (at[:, None] + circle[None]).reshape(-1, 2)
+    return np.vstack((points, rings)), np.concatenate((offsets, offsets[-1] + 25 * np.arange(1, len(at) + 1)))
 
 
 def _chain(begin: Floats, end: Floats, breaks: NDArray[np.bool_]) -> tuple[Floats, Ints]:
