@@ -202,9 +202,8 @@ class Connection:
         """
         if not self._in_flight:
             return True
-        if self._in_flight[-1].alone or needs_alone(line):
-            return False
-        return self.in_flight_bytes + len(line) + 1 <= self.window_bytes
+        room = self.window_bytes - self.in_flight_bytes
+        return len(line) < room and not self._in_flight[-1].alone and not needs_alone(line)
 
     def send_line(self, line: bytes, number: int = 0) -> bytes:
         """Take a line into account and return the bytes to write.
