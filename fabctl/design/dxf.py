@@ -12,7 +12,7 @@ from fabctl.design.dxf_units import INSUNITS_MM, declared, doubt, guess
 from fabctl.design.finish import counted, finish, listed
 from fabctl.design.model import Design, Note
 from fabctl.errors import DesignError
-from fabctl.geometry.curves import Curves, extents, from_paths
+from fabctl.geometry.curves import extents
 from fabctl.units import MM_PER_INCH
 
 _TEXTS = {"TEXT", "MTEXT", "ATTRIB", "ARC_ALIGNED_TEXT", "RTEXT", "SHAPE"}
@@ -94,9 +94,9 @@ def draw_dxf(
     # Where the unit is yet to be guessed from the size, fine enough for either guess.
     factor = unit.factor_mm if unit else MM_PER_INCH
     found = Walk(document, source, tolerance_mm / factor, handles=tags.handles).run()
-    if not found.parts:
+    if not found.ident:
         raise _nothing(document, found, source)
-    curves = _gather(found.parts)
+    curves = found.curves()
     x0, y0, x1, y1 = extents(curves)
     size = (float(x1 - x0), float(y1 - y0))
     notes = list(tags.notes)
@@ -124,10 +124,6 @@ def draw_dxf(
         tuple(found.ident),
         notes=(*notes, *_notes(found, unit.factor_mm)),
     )
-
-
-def _gather(parts: list[Curves]) -> Curves:
-    return from_paths(path for part in parts for path in part)
 
 
 def _notes(found: Drawn, factor_mm: float) -> list[Note]:

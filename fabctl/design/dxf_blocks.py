@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from fabctl.design.dxf_entities import OUTLINES, DegenerateError, Entity, Path, kind_of_entity
+from fabctl.design.dxf_entities import OUTLINES, DegenerateError, Entity, Outline, kind_of_entity
 from fabctl.errors import DesignError
 from fabctl.geometry.curves import Curves, Floats, flatten, from_paths
 
@@ -24,33 +24,29 @@ DEEPEST = 32
 
 BYBLOCK, BYLAYER = 0, 256
 BLACK = "#000000"
-_IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 _SILENT = {"VIEWPORT", "ATTDEF", "SEQEND"}
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an inserted block hands down to what is drawn in it.
+    """What an insert hands down to the entities of its block.
 
     Parameters
     ----------
-    matrix : (2, 3) float64
-        From the block to the model space, seen from above.
+    block : str
+        The block's name in lower case; empty for the model space.
     layer : str
         Taken by entities on layer 0.
     colour : str
         Taken by entities coloured by block.
-    ident : str
-        Handles of the inserts on the way.
-    stack : tuple of str
-        Names of the blocks on the way.
+    tolerance : float
+        Largest distance of a chord from its curve, units of the block.
     """
 
-    matrix: Floats
-    layer: str = "0"
-    colour: str = BLACK
-    ident: str = ""
-    stack: tuple[str, ...] = ()
+    block: str
+    layer: str
+    colour: str
+    tolerance: float
 
 
 @dataclass
@@ -86,9 +82,38 @@ class Drawn:
     cycles: Counter[str] = field(default_factory=Counter)
     z: list[tuple[float, float]] = field(default_factory=list)
 
+    def curves(self) -> Curves:
+        """Return all parts as one."""
+        if len(self.parts) != 1:
+            counts = np.concatenate([[0], *(np.diff(part.offsets) for part in self.parts)])
+            merged = Curves(
+                np.concatenate([np.empty((0, 2)), *(part.points for part in self.parts)]),
+                np.concatenate([np.empty(0), *(part.bulge for part in self.parts)]),
+                np.cumsum(counts).astype(np.int64),
+                np.concatenate([np.empty(0, bool), *(part.closed for part in self.parts)]),
+            )
+            self.parts = [merged]
+        return self.parts[0]
+
+    def add(self, inner: Drawn, curves: Curves, prefix: str, copies: int) -> None:
+        """Take over what an inserted block draws, its curves already in place, ``copies`` times over."""
+        self.parts.append(curves)
+        self.layer += inner.layer * copies
+        self.colour += inner.colour * copies
+        self.ident += [prefix + ident for ident in inner.ident] * copies
+        self.degenerate += [prefix + text for text in inner.degenerate]
+        self.z += inner.z
+        self.left_out.update(inner.left_out)
+        self.missing.update(inner.missing)
+        self.cycles.update(inner.cycles)
+        self.hidden.update(inner.hidden)
+
 
 class Walk:
     """One walk through a document.
+
+    Each block is drawn once for each layer, colour and scale it is inserted with; every further insert is
+    a map of whole arrays.
 
     Parameters
     ----------
@@ -106,8 +131,8 @@ class Walk:
         self.source = source
         self.tolerance = tolerance
         self.handles = handles
-        self.found = Drawn()
-        self._outlines: dict[tuple[str, float], tuple[tuple[Path, ...], tuple[float, float]]] = {}
+        self._sheets: dict[Context, Drawn] = {}
+        self._cyclic: set[tuple[str, str]] = set()
         self._layers = {layer.dxf.name.lower(): layer for layer in document.layers}
         self._numbers: Counter[str] = Counter()
         from ezdxf.lldxf.const import DXFError  # noqa: PLC0415 - loaded by now; not before a DXF is read
@@ -127,16 +152,18 @@ class Walk:
             When blocks would draw more than `MOST_PATHS`, or nest deeper than `DEEPEST`.
         """
         self._limit()
-        self._walk(self.document.modelspace(), Context(_IDENTITY))
-        return self.found
+        return self._sheet(self.document.modelspace(), Context("", "0", BLACK, self.tolerance))
 
     def _limit(self) -> None:
-        """Count what inserts would draw before any is drawn."""
+        """Count what inserts would draw before any is drawn, and find those that close a circle."""
         counts: dict[str, int] = {}
 
         def copies(name: str, stack: tuple[str, ...]) -> int:
-            block = self.document.blocks.get(name)
-            if block is None or name.lower() in stack:
+            block, key = self.document.blocks.get(name), name.lower()
+            if block is None:
+                return 1
+            if key in stack:
+                self._cyclic.add((stack[-1], key))
                 return 1
             if len(stack) > DEEPEST:
                 raise DesignError(
@@ -145,15 +172,14 @@ class Walk:
                     place=f"block {name}",
                     remedy="explode the blocks in the CAD program",
                 )
-            if name.lower() not in counts:
-                counts[name.lower()] = 1 + total(block, (*stack, name.lower()))
-            return counts[name.lower()]
-
-        def total(layout: Any, stack: tuple[str, ...]) -> int:
-            return sum(
-                _array_size(entity) * copies(_name(entity), stack) if entity.dxftype() == "INSERT" else 1
-                for entity in layout
-            )
+            if key not in counts:
+                counts[key] = 1 + sum(
+                    _array_size(entity) * copies(_name(entity), (*stack, key))
+                    if entity.dxftype() == "INSERT"
+                    else 1
+                    for entity in block
+                )
+            return counts[key]
 
         # Multiplied, not listed: an array may claim a million million copies.
         inserts = [
@@ -169,20 +195,23 @@ class Walk:
                 remedy="draw fewer copies, or explode and simplify the blocks",
             )
 
-    def _walk(self, layout: Any, context: Context) -> None:
+    def _sheet(self, layout: Any, context: Context) -> Drawn:
+        """Draw a block, or the model space, in its own coordinates."""
+        found = Drawn()
         for entity in layout:
             kind = kind_of_entity(entity)
             layer = self._layer(entity, context)
             if kind == "INSERT":
-                self._insert(entity, layer, context)
+                self._insert(found, entity, layer, context)
             elif kind in _SILENT:
                 continue
             elif reason := self._hides(entity, layer):
-                self.found.hidden[layer, reason] += 1
+                found.hidden[layer, reason] += 1
             elif kind in OUTLINES:
-                self._draw(entity, kind, layer, context)
+                self._draw(found, entity, layer, context)
             else:
-                self.found.left_out[kind] += 1
+                found.left_out[kind] += 1
+        return found
 
     def _layer(self, entity: Entity, context: Context) -> str:
         name = str(_attribute(entity, "layer", "0")).encode("utf-8", "replace").decode()
@@ -203,52 +232,32 @@ class Walk:
             return "not plotted"
         return ""
 
-    def _draw(self, entity: Entity, kind: str, layer: str, context: Context) -> None:
+    def _draw(self, found: Drawn, entity: Entity, layer: str, context: Context) -> None:
+        kind = kind_of_entity(entity)
         self._numbers[kind] += 1
         handle = _attribute(entity, "handle", None) if self.handles else None
-        name = context.ident + (str(handle) if handle else f"{kind}{self._numbers[kind]}")
-        linear = context.matrix[:, :2]
-        scale = float(np.linalg.norm(linear, 2))
-        if not scale > 0:
-            self.found.degenerate.append(f"{name} (scaled to nothing)")
-            return
-        # Rounded to a power of two, so that copies of about one size share their outline.
-        tolerance = self.tolerance / 2.0 ** math.ceil(math.log2(scale))
+        name = str(handle or f"{kind}{self._numbers[kind]}")
         try:
             # What overflows is damage, to be said and not to be drawn.
             with np.errstate(over="raise", invalid="raise", divide="raise"):
-                paths, z = self._outline(entity, kind, tolerance)
+                outline = OUTLINES[kind](entity, context.tolerance)
+                _check_reach(outline)
         except DegenerateError as reason:
-            self.found.degenerate.append(f"{kind} {name} ({reason})")
+            found.degenerate.append(f"{kind} {name} ({reason})")
             return
         except self._damage as reason:
-            self.found.degenerate.append(f"{kind} {name} (damaged: {reason})")
+            found.degenerate.append(f"{kind} {name} (damaged: {reason})")
             return
-        curves = from_paths(paths)
-        if context.stack:
-            similar = np.allclose(linear.T @ linear, np.eye(2) * scale**2, atol=1e-9 * scale**2)
-            curves = (curves if similar else flatten(curves, tolerance)).transform(context.matrix)
-        if not float(np.abs(curves.points).max(initial=0.0)) <= FARTHEST:
-            self.found.degenerate.append(f"{kind} {name} (farther than {FARTHEST:g} units from the origin)")
-            return
-        self.found.parts.append(curves)
-        self.found.layer.append(layer)
-        self.found.colour.append(self._colour(entity, layer, context))
-        self.found.ident.append(name)
-        self.found.z.append(z)
-
-    def _outline(
-        self, entity: Entity, kind: str, tolerance: float
-    ) -> tuple[tuple[Path, ...], tuple[float, float]]:
-        key = (str(_attribute(entity, "handle", None)), tolerance)
-        if key not in self._outlines or key[0] == "None":
-            outline = OUTLINES[kind](entity, tolerance)
-            self._outlines[key] = outline.paths, outline.z
-        return self._outlines[key]
+        found.parts.append(from_paths(outline.paths))
+        found.layer.append(layer)
+        found.colour.append(self._colour(entity, layer, context))
+        found.ident.append(name)
+        found.z.append(outline.z)
 
     def _colour(self, entity: Entity, layer_name: str, context: Context) -> str:
-        if _attribute(entity, "true_color", None) is not None:
-            return f"#{entity.dxf.true_color & 0xFFFFFF:06x}"
+        true_colour = _attribute(entity, "true_color", None)
+        if true_colour is not None:
+            return f"#{true_colour & 0xFFFFFF:06x}"
         colour = int(_attribute(entity, "color", BYLAYER))
         if colour == BYBLOCK:
             return context.colour
@@ -257,41 +266,66 @@ class Walk:
         layer = self._layers.get(layer_name.lower())
         if layer is None:
             return BLACK
-        if _attribute(layer, "true_color", None) is not None:
-            return f"#{layer.dxf.true_color & 0xFFFFFF:06x}"
+        true_colour = _attribute(layer, "true_color", None)
+        if true_colour is not None:
+            return f"#{true_colour & 0xFFFFFF:06x}"
         return _rgb(abs(int(_attribute(layer, "color", 7))))
 
-    def _insert(self, insert: Entity, layer: str, context: Context) -> None:
+    def _insert(self, found: Drawn, insert: Entity, layer: str, context: Context) -> None:
         name = _name(insert)
         block = self.document.blocks.get(name)
         reason = self._hides(insert, layer)
-        if reason in ("invisible", "frozen", "not plotted"):
-            # A layer that is off hides only what lies on it; a frozen one all that was inserted on it.
-            self.found.hidden[layer, reason] += 1
-            return
-        if block is None:
-            self.found.missing[name] += 1
-            return
-        if name.lower() in context.stack:
-            self.found.cycles[name] += 1
-            return
-        if insert.attribs:
-            self.found.left_out["ATTRIB"] += len(insert.attribs)
-        matrix = _matrix(insert)
         handle = _attribute(insert, "handle", None) if self.handles else None
-        inner = replace(
-            context,
-            layer=layer,
-            colour=self._colour(insert, layer, context),
-            ident=f"{context.ident}{handle or name}/",
-            stack=(*context.stack, name.lower()),
-        )
-        for shift in _array(insert):
-            placed = matrix.copy()
-            placed[:, 2] += shift
-            linear = context.matrix[:, :2] @ placed[:, :2]
-            offset = context.matrix[:, :2] @ placed[:, 2] + context.matrix[:, 2]
-            self._walk(block, replace(inner, matrix=np.column_stack((linear, offset))))
+        # A layer that is off hides only what lies on it; a frozen one all that was inserted on it.
+        if reason in ("invisible", "frozen", "not plotted"):
+            found.hidden[layer, reason] += 1
+        elif block is None:
+            found.missing[name] += 1
+        elif (context.block, name.lower()) in self._cyclic:
+            found.cycles[name] += 1
+        else:
+            found.left_out += Counter({"ATTRIB": len(insert.attribs)})
+            matrix = _matrix(insert)
+            scale = float(np.linalg.norm(matrix[:, :2], 2))
+            if not 0 < scale < FARTHEST:
+                found.degenerate.append(f"INSERT {handle or name} (scaled by {scale:g})")
+                return
+            # Rounded to a power of two, so that copies of about one size share their sheet.
+            tolerance = context.tolerance / 2.0 ** math.ceil(math.log2(scale))
+            inner = Context(name.lower(), layer, self._colour(insert, layer, context), tolerance)
+            if inner not in self._sheets:
+                self._sheets[inner] = self._sheet(block, inner)
+            sheet, shifts = self._sheets[inner], _array(insert)
+            curves = _repeated(_placed(sheet.curves(), matrix, tolerance), shifts)
+            found.add(sheet, curves, f"{handle or name}/", len(shifts))
+
+
+def _check_reach(outline: Outline) -> None:
+    farthest = max((float(np.abs(points).max(initial=0.0)) for points, _, _ in outline.paths), default=0.0)
+    if not farthest <= FARTHEST:
+        raise DegenerateError(f"farther than {FARTHEST:g} units from the origin")
+
+
+def _placed(curves: Curves, matrix: Floats, tolerance: float) -> Curves:
+    """Map a block to where it is inserted; arcs stay arcs where x and y are scaled alike."""
+    gram = matrix[:, :2].T @ matrix[:, :2]
+    size = float(gram.trace()) / 2
+    similar = abs(gram[0, 0] - gram[1, 1]) <= 1e-9 * size and abs(gram[0, 1]) <= 1e-9 * size
+    return (curves if similar else flatten(curves, tolerance)).transform(matrix)
+
+
+def _repeated(curves: Curves, shifts: Floats) -> Curves:
+    """Draw curves once at each shift, shape (k, 2)."""
+    if len(shifts) == 1:
+        return curves
+    steps = np.arange(len(shifts)) * len(curves.points)
+    offsets = (curves.offsets[:-1] + steps[:, None]).reshape(-1)
+    return Curves(
+        (curves.points + shifts[:, None]).reshape(-1, 2),
+        np.tile(curves.bulge, len(shifts)),
+        np.append(offsets, len(curves.points) * len(shifts)),
+        np.tile(curves.closed, len(shifts)),
+    )
 
 
 def _attribute(entity: Entity, name: str, default: Any) -> Any:

@@ -277,6 +277,40 @@ class TestBlocks:
         with pytest.raises(DesignError, match="limit is 200,000"):
             read_dxf(saved(document), "a.dxf")
 
+    def test_blocks_that_all_insert_each_other_are_drawn_once_each_way(self):
+        """Twenty of them: the ways through are more than anybody can walk."""
+        document, space = drawing()
+        for k in range(20):
+            block = document.blocks.new(f"B{k}")
+            block.add_line((k, 0), (k, 5))
+            for other in range(20):
+                block.add_blockref(f"B{other}", (0, 0))
+        space.add_blockref("B0", (0, 0))
+        with pytest.raises(DesignError, match="limit is 200,000"):
+            read_dxf(saved(document), "a.dxf")
+
+    def test_a_cycle_is_cut_where_it_closes(self):
+        document, space = drawing()
+        for name, other in (("A", "B"), ("B", "C"), ("C", "A")):
+            block = document.blocks.new(name)
+            block.add_line((0, 0), (5, 0))
+            block.add_blockref(other, (0, 10))
+        space.add_blockref("A", (0, 0))
+        design = read_dxf(saved(document), "a.dxf")
+        assert sorted(design.curves.points[:, 1].tolist()) == [0, 0, 10, 10, 20, 20]
+        assert notes_of(design, "skipped") == [
+            "block A: inserts itself (1 time): drawn once and not again within itself"
+        ]
+
+    def test_copies_of_an_array_carry_their_labels(self):
+        document, space = drawing()
+        document.blocks.new("B").add_circle((0, 0), 2, {"layer": "HOLES"})
+        insert = space.add_blockref("B", (0, 0), {"column_count": 3, "column_spacing": 10})
+        design = read_dxf(saved(document), "a.dxf")
+        assert design.layer == ("HOLES",) * 3
+        assert {ident.split("/")[0] for ident in design.ident} == {insert.dxf.handle}
+        assert extents(design.curves) == pytest.approx((-2, -2, 22, 2))
+
 
 class TestWhatIsNotCut:
     def test_every_kind_is_counted_with_its_remedy(self):
