@@ -47,6 +47,17 @@ DROPPED = frozenset(
 )
 """Words whose absence changes nothing a three-axis machine without a changer could do."""
 
+_PAIR = np.zeros(1 << 16, bool)
+"""Pairs of bytes that may stand side by side in a line we write."""
+for _first, _second in (
+    (b"\n0123456789.", b"GMXYZIJFSP"),
+    (b"GMXYZIJFSP", b"-.0123456789"),
+    (b"-", b".0123456789"),
+    (b"0123456789", b".0123456789\n"),
+    (b".", b"0123456789"),
+):
+    _PAIR[(np.array(list(_first))[:, None] * 256 + np.array(list(_second))).ravel()] = True
+
 _OWN_LINE = re.compile(rb"(?:[GMXYZIJFSP]-?(?:\d+\.?\d*|\.\d+))+")
 
 
@@ -288,10 +299,29 @@ def _rapids(program: Program, machine: Machine, notes: Notebook) -> None:
 def _own_lines(program: Program, machine: Machine, notes: Notebook) -> None:
     """Hold a written program to the writer's own rule, as a second look before the wire."""
     limit = machine.firmware.emit_limit_chars
-    # the one place where each line is looked at by itself: this is what really goes out
-    for number, line in enumerate(program.text.split(b"\n")[:-1], 1):
-        if len(line) > limit or not _OWN_LINE.fullmatch(line):
+    if _sound_text(program.text, limit):
+        return
+    for number, line in enumerate(program.text.split(b"\n"), 1):  # something is wrong: find out where
+        last = number == program.line_count + 1 and not line
+        if not last and (len(line) > limit or not _OWN_LINE.fullmatch(line)):
             notes.add("line-emitted", number, f"{line[:80]!r} is not a line that may be sent")
+
+
+def _sound_text(text: bytes, limit: int) -> bool:
+    """Whether each line is of `_OWN_LINE`'s form and not too long, for the whole text at once."""
+    if not text.endswith(b"\n") or text.translate(None, b"GMXYZIJFSP-.0123456789\n"):
+        return False
+    kind = np.frombuffer(b"\n" + text, np.uint8)
+    ends = np.flatnonzero(kind == ord("\n"))
+    if np.diff(ends).max(initial=0) > limit + 1:
+        return False
+    pairs = kind[:-1].astype(np.uint16) * 256 + kind[1:]
+    if not _PAIR[pairs].all():
+        return False
+    # one point a number: two points with no letter between them belong to the same one
+    points = np.flatnonzero(kind == ord("."))
+    letters = np.cumsum(kind >= ord("A"))[points]
+    return bool(np.all(letters[1:] != letters[:-1]))
 
 
 def permit(program: Program, machine: Machine, stock: Stock | None = None) -> Permit:

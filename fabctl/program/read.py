@@ -30,7 +30,6 @@ NOT_TEXT_SHARE = 0.1
 """More bytes than this share that no text holds, and the file is no text."""
 
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\f\v"
-_KEY = fast.NO_CODE + 1
 _COMMON = np.zeros(256, bool)
 _COMMON[list(b"XYZIJKFSPRN")] = True
 
@@ -170,17 +169,22 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 def _remember(words: Words, tenths: Ints, kept: list[NDArray[np.void]], first_lines: dict[str, int]) -> None:
     """Keep G, M, T and unusual words, and the first line of every word."""
-    plain = _COMMON[words.letter]
-    rare = np.flatnonzero(~plain)
+    rare = np.flatnonzero(~_COMMON[words.letter])
     out = np.empty(len(rare), WORD)
     out["letter"], out["tenths"], out["line"] = words.letter[rare], tenths[rare], words.line[rare]
     kept.append(out)
-    by_number = (words.letter == fast.G) | (words.letter == fast.M)
-    key = words.letter.astype(np.int64) * _KEY + np.where(by_number, tenths, 0)
-    for code in np.flatnonzero(np.bincount(key, minlength=1)).tolist():
-        name = word_name(code // _KEY, code % _KEY)
-        if name not in first_lines:
-            first_lines[name] = int(words.line[np.argmax(key == code)])
+    seen = np.bincount(words.letter, minlength=256)
+    for letter in np.flatnonzero(seen).tolist():
+        where = words.letter == letter
+        if letter not in (fast.G, fast.M):
+            if chr(letter) not in first_lines:
+                first_lines[chr(letter)] = int(words.line[np.argmax(where)])
+            continue
+        numbers, lines = tenths[where], words.line[where]
+        for number in np.flatnonzero(np.bincount(numbers)).tolist():
+            name = word_name(letter, number)
+            if name not in first_lines:
+                first_lines[name] = int(lines[np.argmax(numbers == number)])
 
 
 def _carry_out(words: Words, tenths: Ints, interpreter: Interpreter) -> None:

@@ -31,12 +31,17 @@ _COMMENT = re.compile(rb"\((?:[^()\n]|\([^()\n]*\))*\)|\([^)\n]*\)|[(;][^\n]*")
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
 _CHECKSUM = re.compile(rb"\*\d+$")
 
-_IS_NUMBER = np.zeros(256, bool)
-_IS_NUMBER[list(b"0123456789.+-")] = True
-_IS_ODD = np.ones(256, bool)
-_IS_ODD[list(b"0123456789.+-\n")] = False
-_IS_ODD[ord("A") : ord("Z") + 1] = False
-_IS_ODD[ord("O")] = True
+_NUMBER_BYTE, _LETTER, _NEWLINE, _ODD = range(4)
+_CLASS = bytes(
+    _NUMBER_BYTE
+    if b in b"0123456789.+-"
+    else _NEWLINE
+    if b == ord("\n")
+    else _LETTER
+    if ord("A") <= b <= ord("Z") and b != ord("O")
+    else _ODD
+    for b in range(256)
+)
 
 LINE_LIMIT = 79
 """Characters of a line Grbl 1.1 takes, comments and blanks not counted."""
@@ -93,10 +98,11 @@ class Tokeniser:
             self._comments(chunk, first_line)
             chunk = _COMMENT.sub(b"", chunk)
         text = chunk.translate(_UPPER, _BLANK)
-        odd = np.flatnonzero(_IS_ODD[np.frombuffer(text, np.uint8)])
-        if len(odd):
-            text = self._odd_lines(text, odd, first_line)
-        words = self._split(text, first_line)
+        kind = np.frombuffer(text.translate(_CLASS), np.uint8)
+        if kind.max(initial=0) == _ODD:
+            text = self._odd_lines(text, np.flatnonzero(kind == _ODD), first_line)
+            kind = np.frombuffer(text.translate(_CLASS), np.uint8)
+        words = self._split(text, kind, first_line)
         self.begun = self.begun or bool(len(words.letter))
         return words
 
@@ -186,10 +192,10 @@ class Tokeniser:
             return b""
         return line
 
-    def _split(self, text: bytes, first_line: int) -> Words:
+    def _split(self, text: bytes, kind: Bytes, first_line: int) -> Words:
         """Find the words of clean text and convert their numbers."""
         data = np.frombuffer(text, np.uint8)
-        heads = np.flatnonzero(~_IS_NUMBER[data])
+        heads = np.flatnonzero(kind)
         letters = data[heads]
         newline = letters == ord("\n")
         number = np.cumsum(newline)
@@ -201,7 +207,7 @@ class Tokeniser:
         loose = np.flatnonzero(newline & (length > 0))
         if len(loose):
             self.notes.add("letter-missing", first_line + number[loose])
-        if len(data) and _IS_NUMBER[data[0]]:
+        if len(kind) and kind[0] == _NUMBER_BYTE:
             self.notes.add("letter-missing", first_line)
         word = ~newline
         line = first_line + number[word]

@@ -1,5 +1,6 @@
 """Checks, permits and rewriting: what a machine cannot do is found before anything moves."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import RefusedError
-from fabctl.program.check import check, feed_limits, permit, rewrite
+from fabctl.program.check import _OWN_LINE, _sound_text, check, feed_limits, permit, rewrite
 from fabctl.program.findings import KINDS, Notebook
 from fabctl.program.read import read
 from fabctl.program.write import write
@@ -128,6 +129,16 @@ def test_own_bytes_are_looked_at_once_more():
     for line in (b"$RST=*\n", b"G1X1(a)\n", b"!\n", b"G1" + b"X1" * 40 + b"\n"):
         with pytest.raises(RefusedError, match="line that may be sent"):
             permit(replace(own, text=own.text + line), ROUTER)
+
+
+@given(st.lists(st.sampled_from([*"G1X-.0 M?Y9\n", "G1X5\n", "Y-.5", "\n"]), max_size=30), st.integers(3, 20))
+def test_looking_at_the_whole_text_finds_what_looking_at_each_line_finds(parts, limit):
+    text = "".join(parts).encode()
+    *lines, rest = text.split(b"\n")
+    sound = not rest and all(len(line) <= limit and _OWN_LINE.fullmatch(line) for line in lines)
+    assert sound or not _sound_text(text, limit)
+    if sound and lines and not re.search(rb"\.[GMXY\n]", text):
+        assert _sound_text(text, limit)
 
 
 @given(
