@@ -208,7 +208,7 @@ def _commands(text: str) -> Iterator[tuple[str, array[float], int]]:
     if lead < len(text) and _COMMAND.match(text, lead) is None:
         raise _syntax(text, lead)
     for count, found in enumerate(_COMMAND.finditer(text)):
-        if count > 2 * LARGEST_SEGMENTS:
+        if count > LARGEST_SEGMENTS:
             raise _too_many()
         command, arguments = found.groups()
         at = found.start()

@@ -12,7 +12,7 @@ from fabctl.design.svg_units import Matrix, Page, about, fit, length, multiply, 
 from fabctl.design.svg_xml import Document, Node
 from fabctl.errors import DesignError
 
-LARGEST_VISITS = 200_000
+LARGEST_VISITS = 150_000
 LARGEST_USES = 64
 
 _SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})

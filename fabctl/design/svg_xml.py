@@ -19,7 +19,7 @@ from fabctl.errors import DesignError
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 LARGEST_BYTES = 40_000_000
-LARGEST_ELEMENTS = 200_000
+LARGEST_ELEMENTS = 150_000
 LARGEST_ENTITY_BYTES = 1_000_000
 
 _ENCODING = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9_.-]{1,40})["']""")
