@@ -307,30 +307,33 @@ def inspect(mesh: Mesh) -> EdgeReport:
 
 def _gather_edges(mesh: Mesh) -> Edges:
     """Sort half-edges by edge; within one edge forward ones first, then by number."""
-    origin = mesh.triangles.astype(np.uint64)
-    key = np.empty_like(origin)
-    backward = np.empty(origin.shape, bool)
-    for k in range(3):
-        start, end = origin[:, k], origin[:, (k + 1) % 3]
-        key[:, k] = np.minimum(start, end) * np.uint64(len(mesh.vertices)) + np.maximum(start, end)
-        backward[:, k] = start > end
-    n = key.size
+    corner = np.array(mesh.triangles.T, np.uint64, order="C")
+    n = corner.size
     bits = max(n - 1, 1).bit_length()
+    key = np.empty((len(mesh.triangles), 3), np.uint64)
+    for k in range(3):
+        start, end = corner[k], corner[(k + 1) % 3]
+        edge = np.minimum(start, end)
+        edge *= np.uint64(len(mesh.vertices))
+        edge += np.maximum(start, end)
+        edge <<= np.uint64(1)
+        edge |= start > end
+        key[:, k] = edge
     key = key.reshape(-1)
-    key <<= np.uint64(1)
-    key |= backward.reshape(-1)
     if (2 * len(mesh.vertices) ** 2).bit_length() + bits <= 64:
         # Key and number fit one word: sorting plain words is several times faster than an argsort.
         key <<= np.uint64(bits)
         key |= np.arange(n, dtype=np.uint64)
         key.sort()
-        half = (key & np.uint64((1 << bits) - 1)).astype(np.int64)
+        half = (key & np.uint64((1 << bits) - 1)).view(np.int64)
         key >>= np.uint64(bits)
     else:
         half = np.argsort(key, kind="stable")
         key = key[half]
     if n % 2 == 0 and np.all(key[0::2] ^ key[1::2] == 1):
-        return Edges(half, np.arange(0, n + 1, 2), np.arange(n) % 2 == 0, is_sound=True)
+        forward = np.zeros(n, bool)
+        forward[0::2] = True
+        return Edges(half, np.arange(0, n + 1, 2), forward, is_sound=True)
     forward = key & np.uint64(1) == 0
     key >>= np.uint64(1)
     starts = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
@@ -342,8 +345,7 @@ def _pair(mesh: Mesh) -> Ints:
     edges = mesh.edges
     twin = np.full(3 * len(mesh.triangles), -1)
     if edges.is_sound:
-        a, b = edges.half[0::2], edges.half[1::2]
-        twin[a], twin[b] = b, a
+        twin[edges.half] = edges.half.reshape(-1, 2)[:, ::-1].reshape(-1)
         return twin
     uses = np.diff(edges.offsets)
     at = edges.offsets[:-1][uses == 2]

@@ -214,10 +214,12 @@ class _Cutter:
         level = np.searchsorted(heights, mesh.vertices[:, 2], side="right")
         corner = level[mesh.triangles]
         origin, dest = corner.reshape(-1), corner[:, [1, 2, 0]].reshape(-1)
-        climbs = origin < dest
-        enters = (origin > dest) & (mesh.twin < 0)
-        edge = np.flatnonzero(climbs | enters)
-        low, high = np.minimum(origin[edge], dest[edge]), np.maximum(origin[edge], dest[edge])
+        enters = np.zeros(len(origin), bool)
+        if not mesh.edges.is_sound:
+            enters = (origin > dest) & (mesh.twin < 0)
+        edge = np.flatnonzero((origin < dest) | enters)
+        origin, dest = origin[edge], dest[edge]
+        low, high = np.minimum(origin, dest), np.maximum(origin, dest)
         return cls(heights, mesh, level, edge, enters[edge], low, high)
 
     def blocks(self) -> Iterator[tuple[int, int]]:
@@ -257,26 +259,32 @@ class _Cutter:
         Reckoned from the lower end for every triangle, so that all triangles at an edge get the same bits.
         """
         corner = self.mesh.triangles.reshape(-1)
-        origin, dest = corner[edge], corner[_next(edge)]
-        below, above = np.where(enters, dest, origin), np.where(enters, origin, dest)
-        x, y, z = np.ascontiguousarray(self.mesh.vertices.T)
-        climb = self.heights[plane] - z[below][row]
-        climb /= (z[above] - z[below])[row]
+        below, above = corner[edge], corner[_next(edge)]
+        if enters.any():
+            below, above = np.where(enters, above, below), np.where(enters, below, above)
+        z = np.ascontiguousarray(self.mesh.vertices[:, 2])
+        # A point in the plane as one complex number: half the gathers.
+        spot = np.ascontiguousarray(self.mesh.vertices[:, :2]).view(np.complex128).reshape(-1)
+        foot, head, bottom, top = spot[below], spot[above], z[below], z[above]
+        height = self.heights[plane]
+        climb = height - bottom[row]
+        climb /= (top - bottom)[row]
+        points = (head - foot)[row]
+        points *= climb
+        points += foot[row]
         # A vertex at the height is met exactly, not within rounding.
         last = start[1:] - 1
-        hits = np.flatnonzero(self.heights[plane[last]] == z[above])
-        points = np.empty((len(row), 2))
-        for k, axis in enumerate((x, y)):
-            foot, head = axis[below], axis[above]
-            points[:, k] = foot[row] + climb * (head - foot)[row]
-            points[last[hits], k] = head[hits]
-        return points
+        hits = np.flatnonzero(height[last] == top)
+        points[last[hits]] = head[hits]
+        return np.asarray(points.view(np.float64).reshape(-1, 2))
 
     def _follow(self, edge: Ints, enters: Bools, low: Ints, start: Ints, row: Ints, plane: Ints) -> Ints:
         """Find the crossing after each crossing, −1 at an open end."""
         base = np.full(3 * len(self.mesh.triangles), -1)
         base[edge] = start[:-1] - low
-        entry = np.where(enters, edge, self.mesh.twin[edge])
+        entry = self.mesh.twin[edge]
+        if enters.any():
+            entry = np.where(enters, edge, entry)
         first = _next(entry)
         second = _next(first)
         # The half-edge after the entry starts low: it climbs where the third corner is above the plane.
@@ -289,7 +297,9 @@ class _Cutter:
 
 def _next(half: Ints) -> Ints:
     """Return the half-edge after each half-edge in its triangle."""
-    return np.asarray(half + np.where(half % 3 == 2, -2, 1))
+    after = half + 1
+    after[after % 3 == 0] -= 3
+    return after
 
 
 def cycles(following: Ints) -> tuple[Ints, Ints]:
