@@ -301,7 +301,7 @@ def _minimum_before(height: Floats, fresh: Bools, was: Floats) -> Floats:
     before = np.empty_like(height)
     before[1:] = least[:-1]
     before[fresh] = was
-    return np.asarray(np.minimum(before, was[run]), np.float64)
+    return before
 
 
 def _swept_cells(stock: HeightMap, pieces: Pieces, cutter: Cutter) -> Iterator[tuple[Ints, Ints, Floats]]:

@@ -204,8 +204,6 @@ def _from_arc(pieces: Pieces, piece: Ints, x: Floats, y: Floats) -> Floats:
     b = (pieces.end[:, :2] - pieces.centre)[piece]
     sense = pieces.sense[piece]
     between = (sense * (a[:, 0] * py - a[:, 1] * px) >= 0) & (sense * (px * b[:, 1] - py * b[:, 0]) >= 0)
-    # Opposite the arc both products can vanish together only at its centre, which is as far as any place.
-    ahead = (a[:, 0] + b[:, 0]) * px + (a[:, 1] + b[:, 1]) * py >= 0
     near = np.hypot(px, py) - np.hypot(a[:, 0], a[:, 1])
     ends = np.minimum((px - a[:, 0]) ** 2 + (py - a[:, 1]) ** 2, (px - b[:, 0]) ** 2 + (py - b[:, 1]) ** 2)
-    return np.asarray(np.where(between & ahead, near * near, ends), np.float64)
+    return np.asarray(np.where(between, near * near, ends), np.float64)

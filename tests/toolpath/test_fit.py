@@ -157,6 +157,26 @@ def test_a_way_that_turns_back_keeps_its_turn():
     assert fit_arcs(points, 0.1).points[:, 0].tolist() == [0, 9, 2]
 
 
+def test_a_way_round_several_times_keeps_its_turns():
+    angle = np.arange(21) * 2 * np.pi / 6.4
+    points = np.column_stack((np.cos(angle), np.sin(angle)))
+    fitted = fit_arcs(points, 0.2, corner_deg=180)
+    pieces = [dense_piece(*fitted.points[i : i + 2], fitted.bulge[i]) for i in range(len(fitted.points) - 1)]
+    way = np.vstack(pieces)
+    turned = np.unwrap(np.arctan2(way[:, 1], way[:, 0]))
+    assert turned[-1] == pytest.approx(angle[-1])
+
+
+def test_a_way_back_along_an_arc_keeps_its_turn():
+    angle = np.array([0, 0.05, 0.1, 0.15, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
+    points = 10 * np.column_stack((np.cos(angle), np.sin(angle)))
+    fitted = fit_arcs(points, 0.01, corner_deg=180)
+    assert_within(points, fitted, 0.01)
+    pieces = [dense_piece(*fitted.points[i : i + 2], fitted.bulge[i]) for i in range(len(fitted.points) - 1)]
+    way = np.vstack(pieces)
+    assert np.abs(np.diff(np.arctan2(way[:, 1], way[:, 0]))).sum() == pytest.approx(0.6, abs=0.02)
+
+
 def test_given_arcs_stay_and_lines_around_them_are_merged():
     points = np.array([[0, 0], [1, 0], [2, 0], [4, 0], [5, 0], [6, 0]], float)
     fitted = fit_arcs(points, 0.01, bulge=[0, 0, 1.0, 0, 0, 0])

@@ -18,7 +18,7 @@ PLACE = st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(-6, 3))
 PATHS = st.lists(st.lists(PLACE, min_size=2, max_size=5), max_size=8)
 
 
-@given(PATHS, PLACE)
+@given(PATHS, st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(-6, 9)))
 def test_no_rapid_goes_below_the_stock_or_sideways_below_clearance(paths, start):
     moves, _ = link_paths(
         [cut(*p[1:]) for p in paths],
@@ -34,6 +34,7 @@ def test_no_rapid_goes_below_the_stock_or_sideways_below_clearance(paths, start)
     assert np.all(begin[rapid & sideways][:, 2] >= 5)
     downward = rapid & (moves["xyz"][:, 2] < begin[:, 2])
     assert np.all(moves["xyz"][downward][:, 2] >= 1)
+    assert not np.any(downward & sideways)
 
 
 @given(PATHS)

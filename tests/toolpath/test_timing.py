@@ -171,6 +171,9 @@ def test_a_word_that_empties_the_planner_stops_the_machine():
     assert stopped.exit_mm_min[0] == 0
     assert stopped.stops == 1
     assert stopped.total_s > through.total_s
+    slower = replace(PROFILES["laser"], sync_s=0.5, step_idle_ms=100)
+    again = estimate(moves, ORIGIN, slower, sync=np.array([False, True]))
+    assert again.total_s == pytest.approx(stopped.total_s + 0.497 + 0.1)
 
 
 @pytest.mark.parametrize(("asked_s", "made_s"), [(0.22, 0.25), (0.25, 0.25), (0.251, 0.3), (0.0, 0.0)])

@@ -119,6 +119,14 @@ def test_a_way_that_jumps_a_spike_of_the_plan_is_seen():
     assert deviation([(0, 0, 0), (15, 0, 0)], moves, ORIGIN).max_mm >= 2.5
 
 
+def test_a_way_back_that_was_not_planned_is_seen_and_one_that_was_not_made_too():
+    """Every place lies on the other way; only their order tells."""
+    line = rows((FEED, (20, 0, 0), (0, 0), 100, 0))
+    assert deviation([(0, 0, 0), (10, 0, 0), (9, 0, 0), (20, 0, 0)], line, ORIGIN).max_mm >= 0.5
+    back = rows((FEED, (10, 0, 0), (0, 0), 100, 0), (FEED, (8, 0, 0), (0, 0), 100, 0))
+    assert deviation([(0, 0, 0), (10, 0, 0)], back, ORIGIN).max_mm >= 1.0
+
+
 def test_long_ways_of_short_rounded_moves_do_not_drift_apart():
     """Rounding makes each 0.1 mm move longer or shorter; over 12,000 of them by far more than a step."""
     angle = np.arange(1, 12001) * 0.01
