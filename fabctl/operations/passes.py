@@ -205,13 +205,17 @@ def spiral_down(
         bridged = _between(len(points), index.reshape(-1, 2))
     end = np.roll(points, -1, axis=0)
     pieces = segment_lengths(points, end, bulge)
-    length = float(pieces.sum())
-    reach = np.concatenate(([0.0], np.cumsum(pieces))) / max(length, SMALLEST_MM)
+    reach = np.concatenate(([0.0], np.cumsum(pieces)))
+    length = float(reach[-1])
+    reach /= max(length, SMALLEST_MM)
     turns, ramps = descent_of(length, above_mm - floor_mm, recipe)
     turn = np.repeat(np.arange(turns + ramps), len(points))
     slope = (floor_mm - above_mm) / turns
     along = (np.tile(reach[:-1], turns + 1), np.tile(reach[1:], turns + 1)) if ramps else (1.0, 1.0)
-    z_start, z_end = (np.maximum(above_mm + slope * (turn + share), floor_mm) for share in along)
+    # The floor itself where it is reached: a level turn has no step of a rounding error in it.
+    z_start, z_end = (
+        np.where(turn + share >= turns, floor_mm, above_mm + slope * (turn + share)) for share in along
+    )
     flags = np.tile(bridged, turns + ramps)
     top = min(above_mm, bridge_top_mm)
     z_start, z_end = (np.where(flags, np.maximum(z, top), z) for z in (z_start, z_end))

@@ -84,12 +84,8 @@ class Step:
 
     @property
     def width_mm(self) -> float:
-        """Width of the cut at the stock's top: the tool's diameter, or what a V-bit opens at its depth."""
-        tool = self.tool
-        if tool.kind != "vbit":
-            return tool.diameter_mm
-        opened = tool.tip_mm + 2 * self.depth_mm * float(np.tan(np.radians(tool.angle_deg / 2)))
-        return min(tool.diameter_mm, opened)
+        """Width of the cut at the stock's top, mm: of a V-bit what it opens at its depth."""
+        return self.tool.width_mm(self.depth_mm) if self.depth_mm > 0 else self.tool.diameter_mm
 
 
 @dataclass(frozen=True)

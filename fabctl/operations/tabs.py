@@ -67,7 +67,7 @@ def place_tabs(points: Floats, bulge: Floats, tabs: Tabs, width_mm: float) -> Fl
     --------
     >>> corners = np.array([[50.0, 0], [100, 0], [100, 100], [0, 100], [0, 0]])
     >>> place_tabs(corners, np.zeros(5), Tabs(4, 6.0, 1.5), 4.0).mean(axis=1).round().tolist()
-    [25.0, 125.0, 225.0, 325.0]
+    [16.0, 116.0, 216.0, 316.0]
     """
     end = np.roll(points, -1, axis=0)
     reach = np.concatenate(([0.0], np.cumsum(segment_lengths(points, end, bulge))))
