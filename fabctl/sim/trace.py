@@ -80,6 +80,10 @@ class Trace:
         key : object
             Equal keys one after another mean the same speed on the same line: the vertex between is dropped.
         """
+        if time_s <= self._time[-1]:
+            # A switch met on the last step ends the same interval twice.
+            self._merge_key = None
+            return
         if key is not None and key == self._merge_key:
             self._time[-1] = time_s
             self._xyz[-3:] = array("d", xyz_mm)
