@@ -287,14 +287,14 @@ def inspect(mesh: Mesh) -> EdgeReport:
         Open, non-manifold and inconsistent edges, degenerate triangles; a degenerate triangle's own edges
         are not counted.
     """
-    degenerate = degenerate_triangles(mesh)
-    if degenerate.any():
-        rest = inspect(Mesh(mesh.vertices, mesh.triangles[~degenerate]))
-        return EdgeReport(rest.open_edges, rest.nonmanifold, rest.inconsistent, np.flatnonzero(degenerate))
     none = np.zeros((0, 2), np.int64)
     edges = mesh.edges
     if edges.is_sound:
         return EdgeReport(none, none, none, none[:, 0])
+    degenerate = degenerate_triangles(mesh)
+    if degenerate.any():
+        rest = inspect(Mesh(mesh.vertices, mesh.triangles[~degenerate]))
+        return EdgeReport(rest.open_edges, rest.nonmanifold, rest.inconsistent, np.flatnonzero(degenerate))
     uses = np.diff(edges.offsets)
     origin = mesh.triangles.reshape(-1)
     dest = mesh.triangles[:, [1, 2, 0]].reshape(-1)
@@ -310,7 +310,7 @@ def _gather_edges(mesh: Mesh) -> Edges:
     corner = np.array(mesh.triangles.T, np.uint64, order="C")
     n = corner.size
     bits = max(n - 1, 1).bit_length()
-    key = np.empty((len(mesh.triangles), 3), np.uint64)
+    key = np.empty(n, np.uint64)
     for k in range(3):
         start, end = corner[k], corner[(k + 1) % 3]
         edge = np.minimum(start, end)
@@ -318,8 +318,7 @@ def _gather_edges(mesh: Mesh) -> Edges:
         edge += np.maximum(start, end)
         edge <<= np.uint64(1)
         edge |= start > end
-        key[:, k] = edge
-    key = key.reshape(-1)
+        key[k::3] = edge
     if (2 * len(mesh.vertices) ** 2).bit_length() + bits <= 64:
         # Key and number fit one word: sorting plain words is several times faster than an argsort.
         key <<= np.uint64(bits)

@@ -214,10 +214,12 @@ class _Cutter:
         level = np.searchsorted(heights, mesh.vertices[:, 2], side="right")
         corner = level[mesh.triangles]
         origin, dest = corner.reshape(-1), corner[:, [1, 2, 0]].reshape(-1)
-        enters = np.zeros(len(origin), bool)
-        if not mesh.edges.is_sound:
-            enters = (origin > dest) & (mesh.twin < 0)
-        edge = np.flatnonzero((origin < dest) | enters)
+        climbs = origin < dest
+        if mesh.edges.is_sound:
+            edge = np.flatnonzero(climbs)
+            return cls(heights, mesh, level, edge, np.zeros(len(edge), bool), origin[edge], dest[edge])
+        enters = (origin > dest) & (mesh.twin < 0)
+        edge = np.flatnonzero(climbs | enters)
         origin, dest = origin[edge], dest[edge]
         low, high = np.minimum(origin, dest), np.maximum(origin, dest)
         return cls(heights, mesh, level, edge, enters[edge], low, high)
@@ -297,9 +299,8 @@ class _Cutter:
 
 def _next(half: Ints) -> Ints:
     """Return the half-edge after each half-edge in its triangle."""
-    after = half + 1
-    after[after % 3 == 0] -= 3
-    return after
+    last = half % 3 == 2
+    return np.asarray(half + 1 - 3 * last)
 
 
 def cycles(following: Ints) -> tuple[Ints, Ints]:

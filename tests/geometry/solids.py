@@ -30,7 +30,7 @@ def together(*meshes):
 
 
 def torus(rings=48, sides=32, radius=30.0, tube=9.0, wobble=0.0, seed=0):
-    """A ring around the y axis, so that horizontal planes show one or two contours, the upper ones holes."""
+    """A ring around the y axis, so that horizontal planes show one contour or two."""
     u, v = np.meshgrid(
         np.arange(rings) * 2 * np.pi / rings, np.arange(sides) * 2 * np.pi / sides, indexing="ij"
     )
