@@ -70,6 +70,8 @@ class Journal:
         The run's own folder; it exists.
     clock_s : callable
         Time that never goes back, s.
+    write, sync : callable
+        What puts bytes into an open file, and what makes them stay: the disk, or a failing one.
 
     Raises
     ------
@@ -77,9 +79,16 @@ class Journal:
         When there is a journal already, no space, or no right to write.
     """
 
-    def __init__(self, folder: Path, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock_s: Callable[[], float] = time.monotonic,
+        *,
+        write: Callable[[int, bytes], int] = os.write,
+        sync: Callable[[int], None] = os.fsync,
+    ) -> None:
         self.path = folder / JOURNAL_NAME
-        self._clock_s = clock_s
+        self._clock_s, self._write, self._fsync = clock_s, write, sync
         self._count = 0
         self._ahead = 0
         self._written_s = self._synced_s = -1e9
@@ -164,7 +173,7 @@ class Journal:
         raw = encode_record(body)
         self._count += 1
         try:
-            written = os.write(self._number, raw)
+            written = self._write(self._number, raw)
         except OSError as error:
             raise self._failed(error) from error
         if written != len(raw):
@@ -173,7 +182,7 @@ class Journal:
     def _sync(self) -> None:
         self._synced_s = self._clock_s()
         try:
-            os.fsync(self._number)
+            self._fsync(self._number)
         except OSError as error:
             raise self._failed(error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fabctl.shop.machine import Machine
 from fabctl.stream.halt import BRAKED, head_is_off
@@ -51,33 +52,70 @@ def stay_held(
     StoppedError
         When the machine does not hold, or a beam stays on in it.
     """
-    operator, asked_s = hooks.operator, link.port.clock_s()
-    operator.wants_hold = operator.wants_resume = False
+    hooks.operator.wants_hold = hooks.operator.wants_resume = False
+    held = _Hold(link, machine, hooks, asked, link.port.clock_s())
     if asked:
         link.realtime(Realtime.HOLD)
-    told, turning = False, 0
-    while True:
-        status = _turn(link, report, POLL_S if told else FAST_POLL_S)
-        if status is None:
-            continue
-        state = link.connection.state
-        if state in BRAKED and not told:
-            told = True
-            facts = {"asked": asked, "executed": link.connection.executed, "work_mm": link.work_mm}
-            hooks.transition("hold", facts)
+    while not held.over:
+        status = _turn(link, report, POLL_S if held.told else FAST_POLL_S)
+        if status is not None:
+            held.look()
+
+
+@dataclass
+class _Hold:
+    """What one hold has come to."""
+
+    link: Link
+    machine: Machine
+    hooks: Hooks
+    asked: bool
+    since_s: float
+    told: bool = False
+    turning: int = 0
+    over: bool = False
+
+    def look(self) -> None:
+        """Take in a fresh report: tell, stop the tool, give up, go on, or be over."""
+        link, state = self.link, self.link.connection.state
+        if state in BRAKED and not self.told:
+            self.told = True
+            executed = link.connection.executed
+            self.hooks.transition(
+                "hold", {"asked": self.asked, "executed": executed, "work_mm": link.work_mm}
+            )
         if state is State.HOLD_DONE and head_is_off(link) is False:
-            turning += 1
-            _stop_tool(link, machine, turning)
-        if state not in PAUSED and (told or not asked):
-            return
-        if not asked and link.port.clock_s() - asked_s > UNASKED_LIMIT_S:
-            raise link.fail(Cause.HELD, f"{state} for ten minutes and nobody resumed")
-        if not told and link.port.clock_s() - asked_s > braking_limit_s(machine):
-            raise link.fail(Cause.SILENCE, f"the machine does not hold: still {state}")
+            self._stop_tool()
+        self.over = state not in PAUSED and (self.told or not self.asked)
+        if not self.over:
+            self._mind_the_time()
+            self._resume_when_asked()
+
+    def _mind_the_time(self) -> None:
+        link, waited_s = self.link, self.link.port.clock_s() - self.since_s
+        if not self.asked and waited_s > UNASKED_LIMIT_S:
+            raise link.fail(Cause.HELD, f"{link.connection.state} for ten minutes and nobody resumed")
+        if not self.told and waited_s > braking_limit_s(self.machine):
+            raise link.fail(Cause.SILENCE, f"the machine does not hold: still {link.connection.state}")
+
+    def _resume_when_asked(self) -> None:
+        operator, state = self.hooks.operator, self.link.connection.state
         if operator.wants_resume and state in {State.HOLD_DONE, State.DOOR_CLOSED}:
             operator.wants_resume = False
-            hooks.transition("resume", {"work_mm": link.work_mm})
-            link.realtime(Realtime.START)
+            self.hooks.transition("resume", {"work_mm": self.link.work_mm})
+            self.link.realtime(Realtime.START)
+
+    def _stop_tool(self) -> None:
+        """Stop a spindle that turns on in a hold; a beam is turned off by the hold itself.
+
+        0x9E toggles: it is sent once, and only after a second report, for the first may be older than the
+        firmware's own stop.
+        """
+        self.turning += 1
+        if self.turning == 2 and not self.machine.head.laser_mode:
+            self.link.realtime(Realtime.SPINDLE_STOP)
+        if self.turning >= BEAM_REPORTS and self.machine.head.laser_mode:
+            raise self.link.fail(Cause.BEAM_STANDING, "the beam is still on in a hold")
 
 
 def _turn(link: Link, report: Callable[[Status], None], poll_s: float) -> Status | None:
@@ -87,15 +125,3 @@ def _turn(link: Link, report: Callable[[Status], None], poll_s: float) -> Status
             fresh = event
             report(event)
     return fresh
-
-
-def _stop_tool(link: Link, machine: Machine, turning: int) -> None:
-    """Stop a spindle that turns on in a hold; a beam is turned off by the hold itself.
-
-    0x9E toggles: it is sent once, and only after a second report, for the first may be older than the
-    firmware's own stop.
-    """
-    if turning == 2 and not machine.head.laser_mode:
-        link.realtime(Realtime.SPINDLE_STOP)
-    if turning >= BEAM_REPORTS and machine.head.laser_mode:
-        raise link.fail(Cause.BEAM_STANDING, "the beam is still on in a hold")

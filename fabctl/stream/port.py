@@ -70,12 +70,17 @@ class SerialPort:
         Open, with a read timeout of 0.
     lock : PortLock
         Let go of when the port closes.
+    write_limit_s : float
+        The longest a write may take, s.
     """
 
-    def __init__(self, name: str, device: Serial, lock: PortLock) -> None:
+    def __init__(
+        self, name: str, device: Serial, lock: PortLock, write_limit_s: float = WRITE_LIMIT_S
+    ) -> None:
         self._name = name
         self._device = device
         self._lock = lock
+        self._write_limit_s = write_limit_s
         self._descriptor = _descriptor(device)
         self._woken = False
         # select on a pipe is a POSIX thing; elsewhere waits are cut into slices
@@ -99,7 +104,7 @@ class SerialPort:
         Raises
         ------
         LinkError
-            When the device is gone or does not take everything within two seconds.
+            When the device is gone or does not take everything in its time.
         """
         rest = memoryview(data)
         try:
@@ -107,12 +112,13 @@ class SerialPort:
                 taken = self._device.write(data)
                 rest = rest[len(data) if taken is None else taken :]
             else:
-                rest = _write_all(self._descriptor, rest)
+                rest = _write_all(self._descriptor, rest, self._write_limit_s)
         except (OSError, ValueError, TypeError) as error:
             raise self._gone(error) from error
         if rest:
             raise LinkError(
-                f"the port took only {len(data) - len(rest)} of {len(data)} bytes in {WRITE_LIMIT_S:g} s",
+                f"the port took only {len(data) - len(rest)} of {len(data)} bytes "
+                f"in {self._write_limit_s:g} s",
                 file=self._name,
                 remedy="look at the cable and the controller's power; switch flow control off",
             )
@@ -181,7 +187,12 @@ class SerialPort:
 
 
 def open_port(
-    url: str, baud: int = 115200, *, dtr: bool | None = None, lock_folder: Path | None = None
+    url: str,
+    baud: int = 115200,
+    *,
+    dtr: bool | None = None,
+    lock_folder: Path | None = None,
+    write_limit_s: float = WRITE_LIMIT_S,
 ) -> SerialPort:
     """Open a port once, for this process alone.
 
@@ -196,6 +207,8 @@ def open_port(
         then, so that position is unknown after every opening.
     lock_folder : Path, optional
         Where lock files stand; the person's runtime folder when not given.
+    write_limit_s : float
+        The longest a write may take, s.
 
     Returns
     -------
@@ -212,7 +225,7 @@ def open_port(
     lock = hold_port(url, lock_folder)
     try:
         device = serial.serial_for_url(
-            url, baudrate=baud, timeout=0, write_timeout=WRITE_LIMIT_S, do_not_open=True
+            url, baudrate=baud, timeout=0, write_timeout=write_limit_s, do_not_open=True
         )
         if dtr is not None:
             device.dtr = dtr
@@ -231,7 +244,7 @@ def open_port(
     descriptor = _descriptor(device)
     if descriptor is not None:
         make_exclusive(descriptor)
-    return SerialPort(url, device, lock)
+    return SerialPort(url, device, lock, write_limit_s)
 
 
 def found_ports() -> tuple[str, ...]:
@@ -250,8 +263,8 @@ def _descriptor(device: Serial) -> int | None:
         return None
 
 
-def _write_all(descriptor: int, rest: memoryview) -> memoryview:
-    deadline_s = time.monotonic() + WRITE_LIMIT_S
+def _write_all(descriptor: int, rest: memoryview, limit_s: float) -> memoryview:
+    deadline_s = time.monotonic() + limit_s
     while rest:
         with contextlib.suppress(BlockingIOError):
             rest = rest[os.write(descriptor, rest) :]

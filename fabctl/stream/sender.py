@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 
 from fabctl.errors import LinkError, RefusedError
+from fabctl.shop.machine import Machine
 from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import Outcome, halt, head_is_off
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
@@ -207,7 +208,7 @@ class _Run:
 
     def _pause_for_person(self, line: WireLine) -> None:
         self._drain()
-        self._demand_head_off()
+        _demand_head_off(self._link)
         self._section += 1
         executed = self._link.connection.executed
         self._tell("pause", line=line.number, note=line.note, executed=executed)
@@ -228,7 +229,7 @@ class _Run:
         link.fresh_status()
         end_mm = self._watch.path.take_all(connection.sent)
         if self._watch.path.watches:
-            self._demand_position(end_mm)
+            _demand_position(self._link, self._order.machine, end_mm)
         connection.mark_executed(connection.sent)
 
     def _finish(self) -> None:
@@ -241,18 +242,8 @@ class _Run:
                 Cause.LEFT_OVER, f"Bf:{status.blocks_free},{status.bytes_free} instead of {blocks},{ring}"
             )
         if end_mm is not None:
-            self._demand_position(end_mm)
-        self._demand_head_off()
-
-    def _demand_position(self, wanted_mm: Point) -> None:
-        found_mm = self._link.work_mm
-        if found_mm is None or math.dist(found_mm, wanted_mm) > tolerance_mm(self._order.machine):
-            raise self._link.fail(Cause.WRONG_END, f"at {found_mm}, planned {wanted_mm}")
-
-    def _demand_head_off(self) -> None:
-        if head_is_off(self._link) is False:
-            speed = self._link.status.speed if self._link.status else None
-            raise self._link.fail(Cause.HEAD_ON, f"the machine is idle and the head is on (S{speed:g})")
+            _demand_position(self._link, self._order.machine, end_mm)
+        _demand_head_off(self._link)
 
     def _report(self, status: Status) -> None:
         connection = self._link.connection
@@ -323,3 +314,14 @@ def _say(outcome: Outcome) -> str:
     known = "known" if outcome.position_known else "unknown"
     head = {True: "off", False: "STILL ON", None: "not seen to be off"}[outcome.head_off]
     return f"position {known}, head {head}"
+
+
+def _demand_position(link: Link, machine: Machine, wanted_mm: Point) -> None:
+    found_mm = link.work_mm
+    if found_mm is None or math.dist(found_mm, wanted_mm) > tolerance_mm(machine):
+        raise link.fail(Cause.WRONG_END, f"at {found_mm}, planned {wanted_mm}")
+
+
+def _demand_head_off(link: Link) -> None:
+    if link.status is not None and head_is_off(link) is False:
+        raise link.fail(Cause.HEAD_ON, f"the machine is idle and the head is on (S{link.status.speed:g})")

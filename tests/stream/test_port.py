@@ -101,10 +101,9 @@ def test_a_wake_up_call_ends_a_read(terminal, opened):
 
 
 @posix
-def test_a_write_that_nobody_takes_is_an_error_that_says_how_much_was_taken(terminal, opened, monkeypatch):
-    monkeypatch.setattr("fabctl.stream.port.WRITE_LIMIT_S", 0.05)
+def test_a_write_that_nobody_takes_is_an_error_that_says_how_much_was_taken(terminal, opened):
     with pytest.raises(LinkError, match=r"took only \d+ of 1000000 bytes"):
-        opened(terminal[1]).write(b"x" * 1_000_000)
+        opened(terminal[1], write_limit_s=0.05).write(b"x" * 1_000_000)
 
 
 @posix
