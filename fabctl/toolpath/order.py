@@ -212,7 +212,7 @@ def _solve(work: _Group, *, improve: bool) -> tuple[Ints, Bools]:
     for a, b in work.pairs.tolist():
         after[a].append(b)
         prior[b].append(a)
-    rules = Rules(after, prior, [*work.fixed.tolist(), True])
+    rules = Rules(after, prior, [*work.fixed.tolist(), False])
     order, flip = work.known or _greedy(terminals, near, rules)
     tour = Tour(terminals, order, flip, near, rules)
     if improve:

@@ -11,10 +11,12 @@ from fabctl.errors import InputError
 from fabctl.toolpath.flatten import flatten_moves
 from fabctl.toolpath.moves import Floats, Ints, Moves
 
-CHORD_MM = 1e-4
+CHORD_MM = 5e-4
 """Arcs are compared by chords this close to them."""
-STRETCH = 4096
+STRETCH = 1024
 """Traced vertices matched at a time, counted on from the last match."""
+SOUNDING = 8
+"""Every so many of them are looked for farther away first."""
 DRIFT = 0.02
 """How much longer or shorter a traced way may measure than the planned one: steps round each move."""
 ORDERLY = (0.02, 0.3, 2.0)
@@ -73,7 +75,7 @@ def deviation(
     Returns
     -------
     Deviation
-        Rapids and feeds, arcs by their true geometry.
+        Rapids and feeds, arcs by their true geometry to half a µm.
 
     Raises
     ------
@@ -148,13 +150,17 @@ def _match(way: Floats, plan: Floats, slack_mm: float, orderly: float) -> Floats
     for low in range(0, len(way), STRETCH):
         part = slice(low, min(low + STRETCH, len(way)))
         since = reach[part] - reach[low]
-        width = slack_mm + DRIFT * since
-        expected = anchor + since
-        for _ in range(2):
-            at[part] = _nearest_within((way[part], plan, length), expected, width, orderly)
-            expected = anchor + since + _running_median(at[part] - anchor - since)
+        # Some of the vertices tell, from a wide look, how the length drifts; then all need a narrow one.
+        few = np.unique(np.append(np.arange(0, len(since), SOUNDING), len(since) - 1))
+        wide = slack_mm + DRIFT * since[few]
+        sounded = _nearest_within((way[part][few], plan, length), anchor + since[few], wide, orderly)
+        drift = np.interp(since, since[few], _running_median(sounded - anchor - since[few], 4))
+        expected = anchor + since + drift
+        narrow = np.full(len(since), slack_mm)
+        at[part] = _nearest_within((way[part], plan, length), expected, narrow, orderly)
         if part.stop < len(way):
-            anchor = expected[-1] + reach[part.stop] - reach[part.stop - 1]
+            last = _running_median(at[part] - anchor - since, 16)[-1]
+            anchor += float(since[-1] + last + reach[part.stop] - reach[part.stop - 1])
     at[0], at[-1] = 0.0, length[-1]
     return _never_falling(at, way, plan, length)
 
@@ -186,7 +192,7 @@ def _nearest_within(
     return np.asarray(place[hit], np.float64)
 
 
-def _running_median(values: Floats, half: int = 16) -> Floats:
+def _running_median(values: Floats, half: int) -> Floats:
     """Return the median of the values round each one."""
     if len(values) <= 2 * half:
         return np.full(len(values), np.median(values))
