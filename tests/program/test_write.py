@@ -191,6 +191,7 @@ def test_a_full_circle_stays_one_when_its_ends_round_apart():
     rows = line((10.0005 - 1e-9, 0, 0), (10.0005 + 1e-9, 0, 0))
     rows["motion"][1], rows["ij"][1] = ARC_CW, (-10, 0)
     program = write(Toolpath(rows), SPINDLE)
+    assert program.moves["motion"][program.origin == 1].tolist() == [ARC_CW]
     length_mm = lengths(program.moves, program.start)[program.origin == 1].sum()
     assert length_mm == pytest.approx(20 * np.pi, rel=1e-4)
 
