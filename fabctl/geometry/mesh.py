@@ -259,7 +259,8 @@ def transform(mesh: Mesh, matrix: ArrayLike) -> Mesh:
     """
     m = np.asarray(matrix, float)
     moved = Mesh(mesh.vertices @ m[:, :3].T + m[:, 3], mesh.triangles)
-    return flip(moved) if np.linalg.det(m[:, :3]) < 0 else moved
+    a, b, c = m[:, :3]
+    return flip(moved) if np.dot(np.cross(a, b), c) < 0 else moved
 
 
 def flip(mesh: Mesh) -> Mesh:
