@@ -96,7 +96,9 @@ def test_an_engraved_speck_takes_a_few_moves(bench):
     bench.demand_gentle(cut, bench.recipe)
 
 
-@given(st.lists(st.tuples(st.floats(0, 99), st.floats(0, 99)), min_size=2, max_size=9, unique=True), depths)
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=2, max_size=9, unique=True), depths
+)
 def test_an_open_path_goes_to_and_fro_within_the_stepdown(bench, points, depth):
     step = bench.step(bench.line(*points), kind="engrave", depth_mm=depth)
     cut = the_cut(step, bench.setup)
