@@ -167,8 +167,9 @@ def feed_limits(program: Program, machine: Machine) -> Floats:
     """Return the fastest feed each move can have along its direction, shape (n,), mm/min; a dwell inf."""
     moves = program.moves
     way = np.abs(moves["xyz"] - starts(moves, program.start))
-    length = lengths(moves, program.start)
     flat = is_arc(moves)
+    # angles are the costly part of a length, and only arcs have any
+    length = lengths(moves, program.start) if flat.any() else np.sqrt(np.einsum("ij,ij->i", way, way))
     share = way / np.where(length > 0, length, 1.0)[:, None]
     # an arc points everywhere in turn: the slower of X and Y holds
     share[flat, :2] = 1.0
