@@ -484,6 +484,13 @@ class TestUnits:
         else:
             assert "--units mm" in notes_of(read_dxf(saved(document), "a.dxf"), "units")[0]
 
+    def test_inches_that_would_not_fit_as_mm_either_are_left_to_the_machine(self):
+        document, space = drawing(units=1)
+        space.add_line((0, 0), (700, 0))
+        design = read_dxf(saved(document), "a.dxf", largest_mm=600)
+        assert lengths(design.curves).tolist() == pytest.approx([17780])
+        assert not notes_of(design, "units")
+
     def test_inches_that_fit_are_inches(self):
         document, space = drawing(units=1)
         space.add_line((0, 0), (20, 0))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabctl.geometry.curves import Curves, extents, from_paths, lengths, reverse
+from fabctl.geometry.curves import Curves, extents, from_paths, lengths, reverse, segments
 from fabctl.geometry.joining import deduplicate, join
 
 TOL = 0.05
@@ -266,6 +266,15 @@ class TestDeduplicate:
     def test_parallel_lines_just_apart_stay(self):
         drawn = lines([[0, 0], [10, 0]], [[2, 0.02], [8, 0.02]])
         assert len(deduplicate(drawn, 0.01).curves) == 2
+
+    def test_a_fan_of_parallel_lines_is_thinned_never_swallowed(self):
+        """Each within the tolerance of the next, the last far from the first."""
+        heights = np.arange(12) * 0.008
+        once = deduplicate(lines(*[[[i * 0.3, y], [10 + i * 0.3, y]] for i, y in enumerate(heights)]), 0.01)
+        start, end, _, _ = segments(once.curves)
+        left = start[:, 1][(start[:, 0] < 6) & (end[:, 0] > 6)]
+        assert len(left) < len(heights)
+        assert all(np.abs(left - y).min() <= 0.0101 for y in heights)
 
     def test_far_from_the_origin_the_same_is_found(self):
         far = np.array([500000.123, 4000000.456])
