@@ -362,9 +362,14 @@ def _line_s(
         said = np.diff(value, prepend=default) != 0
         columns.append((value * (1000 if column == "power" else 1), said & (value != 0)))
     for value, said in columns:
-        thousandths = np.rint(np.abs(value) * 1000)
-        whole = np.floor(np.log10(np.maximum(thousandths / 1000, 1.0))) + 1
-        part = 3 - sum((np.mod(thousandths, base) == 0).astype(np.int64) for base in (10, 100, 1000))
+        if not said.any():
+            continue
+        thousandths = np.rint(np.abs(value) * 1000).astype(np.int64)
+        whole = np.searchsorted(10 ** np.arange(4, 12), thousandths, side="right") + 1
+        # Zeros at the end are not written; whole-number division is the fast way to see them.
+        part = 3 - sum(
+            (thousandths // base * base == thousandths).astype(np.int64) for base in (10, 100, 1000)
+        )
         words += said
         digits += said * (whole + part)
     chars = words * 2.5 + digits + 1 if line_chars is None else line_chars.astype(np.float64)
