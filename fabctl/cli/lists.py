@@ -162,3 +162,52 @@ def jobs(json_: bool) -> None:
 
 def _size(travel: Sequence[float]) -> str:
     return " × ".join(f"{value:g}" for value in travel)
+
+
+@click.command()
+@JSON
+@click.option("--out", metavar="FOLDER", help="Where runs are kept, when not in your own place for them.")
+def runs(json_: bool, out: str | None) -> None:
+    """List recorded runs, newest first, and how each of them ended.
+
+    \b
+    Examples:
+      fabctl runs
+      fabctl runs --out out/stool --json
+
+    A run that was cut off (crash, power) is listed with what its journal says for certain.
+    """
+    from pathlib import Path
+
+    from fabctl.record.run import list_runs
+
+    rows = []
+    for entry in list_runs(Path(out) if out else None):
+        record, certain = entry.record, entry.certain
+        end = record.end_state if record else certain.end_state if certain else "no journal"
+        rows.append(
+            {
+                "name": entry.name,
+                "machine": record.machine if record else "",
+                "material": record.material if record else "",
+                "end_state": end,
+                "executed_at_least": certain.at_least if certain else None,
+                "executed_at_most": certain.at_most if certain else None,
+                "lines": certain.lines if certain else None,
+                "folder": str(entry.folder),
+            }
+        )
+    _listing(
+        rows,
+        json_,
+        ["run", "machine", "lines", "end"],
+        lambda r: [r["name"], r["machine"], _certain(r), r["end_state"]],
+        "no runs yet",
+    )
+
+
+def _certain(row: dict[str, Any]) -> str:
+    low, high = row["executed_at_least"], row["executed_at_most"]
+    if low is None:
+        return "?"
+    return f"{low} of {row['lines']}" if low == high else f"{low} to {high} of {row['lines']}"

@@ -347,6 +347,9 @@ def page_of(document: Document, units: str | None) -> Page:
     given = {key: _outer_length(root, key, pixel) for key in ("width", "height")}
     width, height = given["width"], given["height"]
     physical = any(_physical(root.attributes.get(key, "")) for key in given)
+    if box is not None and units and units.strip().lower() in LENGTH_MM:
+        # A person's word on the user unit overrules the page's size.
+        width, height, physical = box[2], box[3], False
     if box is None:
         return Page(pixel, IDENTITY, width, height, width or 100.0, height or 100.0, from_px=True)
     width, height = _filled_in(width, height, box[2], box[3])

@@ -14,6 +14,7 @@ from fabctl.design.read import read_design
 from fabctl.errors import InputError, RefusedError
 from fabctl.geometry.curves import Curves, extents
 from fabctl.geometry.regions import nest, offset, to_polygons
+from fabctl.geometry.slicing import sheet_heights, slice_mesh
 from fabctl.operations.assemble import assemble
 from fabctl.operations.choose import SAME_SIZE_MM, choose
 from fabctl.operations.drill import circles, drill
@@ -36,6 +37,7 @@ from fabctl.toolpath.planner import ControllerCost, Kinematics
 from fabctl.toolpath.timing import Timing, estimate
 
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 OPERATIONS: dict[str, Callable[[Step, Setup], Cuts]] = {
     "profile": profile,
@@ -173,7 +175,7 @@ def plan(order: Order) -> Plan:
     largest = max(order.machine.travel_mm[:2])
     design = read_design(order.design, units=order.units, largest_mm=largest, tolerance_mm=FLATTEN_MM)
     thickness = order.thickness_mm or order.material.thickness_mm
-    tool = _tool(order, design)
+    tool = _tool(order, design, thickness)
     if design.mesh is not None:
         design = _in_sheets(design, order, thickness, tool)
     design, stock = _placed(design, order, thickness, tool)
@@ -238,7 +240,7 @@ def sync_of(program: Program) -> Bools:
     return np.asarray(np.diff(spindle, prepend=spindle[:1]) != 0)
 
 
-def _tool(order: Order, design: Design) -> Tool:
+def _tool(order: Order, design: Design, thickness_mm: float) -> Tool:
     """Return the tool asked for, or the thickest one that fits the head, the material and the drawing."""
     if order.tool:
         return load_tool(order.tool)
@@ -252,7 +254,11 @@ def _tool(order: Order, design: Design) -> Tool:
         )
     fitting.sort(key=lambda tool: -tool.diameter_mm)
     able = [tool for tool in fitting if _able(tool, order)] or fitting
-    return next((tool for tool in able if _fits_inside(design.curves, tool)), able[-1])
+    curves, level = design.curves, np.zeros(len(design.curves), np.int64)
+    if design.mesh is not None and len(able) > 1:
+        slices = slice_mesh(design.mesh, sheet_heights(design.mesh, thickness_mm))
+        curves, level = slices.contours, slices.plane
+    return next((tool for tool in able if _fits_inside(curves, level, tool)), able[-1])
 
 
 def _able(tool: Tool, order: Order) -> bool:
@@ -267,9 +273,9 @@ def _able(tool: Tool, order: Order) -> bool:
     return True
 
 
-def _fits_inside(curves: Curves, tool: Tool) -> bool:
-    """Say whether a tool fits inside every hole of a drawing, or drills it."""
-    inner = nest(curves).depth % 2 == 1
+def _fits_inside(curves: Curves, level: Ints, tool: Tool) -> bool:
+    """Say whether a tool fits inside every hole of a drawing or of each sheet, or drills it."""
+    inner = nest(curves, level).depth % 2 == 1
     holes = curves.take(inner & curves.closed)
     drilled = np.abs(circles(holes)[1] - tool.diameter_mm) <= SAME_SIZE_MM
     holes = holes.take(~drilled)

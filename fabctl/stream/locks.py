@@ -53,7 +53,8 @@ def hold_port(url: str, folder: Path | None = None) -> PortLock:
     if folder is None:
         import platformdirs  # noqa: PLC0415 - only whoever opens a port needs it
 
-        folder = platformdirs.user_runtime_path("fabctl")
+        # not the runtime folder: many a small board has none
+        folder = platformdirs.user_state_path("fabctl") / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{device_key(url)}.lock"
     stream = path.open("a+", encoding="ascii")
