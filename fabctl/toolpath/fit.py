@@ -245,7 +245,7 @@ def _checked(points: ArrayLike, tolerance_mm: float, offsets: ArrayLike | None) 
         )
     if not tolerance_mm >= 0:
         raise InputError(f"a tolerance of {tolerance_mm} mm cannot be met", remedy="give one above 0")
-    given = [0, len(p)] if offsets is None else offsets
+    given = ([0, len(p)] if len(p) else [0]) if offsets is None else offsets
     return p, np.asarray(given, np.int64)
 
 
@@ -358,5 +358,6 @@ def _gather(draft: _Draft, closed: Bools, whole: Bools, vertex: Floats) -> Fitte
 
 
 def _ragged(points: Floats, bulge: Floats, source: Ints, path: Ints, count: int) -> Fitted:
+    """Bundle vertices with the offsets their paths give."""
     offsets = np.concatenate(([0], np.cumsum(np.bincount(path, minlength=count))))
     return Fitted(points, bulge, offsets.astype(np.int64), source)

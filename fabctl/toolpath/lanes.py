@@ -69,6 +69,8 @@ def merge_points(
 
 @dataclass(frozen=True)
 class _Work:
+    """What is merged, and how closely."""
+
     vertex: Floats
     landed: Floats
     tolerance_mm: float

@@ -128,6 +128,8 @@ def order_paths(
 
 @dataclass(frozen=True)
 class _Work:
+    """Paths, rules and entries of a whole job."""
+
     start: Floats
     end: Floats
     closed: Bools
@@ -140,6 +142,8 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Group:
+    """Paths and rules of one group, and the order known already."""
+
     start: Floats
     end: Floats
     pairs: Ints

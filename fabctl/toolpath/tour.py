@@ -105,6 +105,7 @@ class Tour:
         return 2 * path + 1 - self.flip[path]
 
     def _way(self, a: int, b: int) -> float:
+        """Measure the way between two terminals, mm."""
         if a < 0 or b < 0:
             return 0.0
         return math.hypot(self._x[a] - self._x[b], self._y[a] - self._y[b])

@@ -253,4 +253,5 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="without a point"):
         fit_arcs([[0, 0], [1, 1]], 0.1, offsets=[0, 0, 2])
     assert len(simplify(np.zeros((0, 2)), 0.1)) == 0
+    assert len(fit_arcs(np.zeros((0, 2)), 0.1).points) == 0
     assert len(fit_arcs([[1, 2]], 0.1).points) == 1
