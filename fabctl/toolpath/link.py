@@ -150,13 +150,7 @@ def concatenate(toolpaths: Sequence[Toolpath]) -> Toolpath:
         When there is a gap: closing it takes a rapid, and only `link_paths` knows a safe one.
     """
     kept = [t for t in toolpaths if len(t.moves)]
-    for i, (a, b) in enumerate(pairwise(kept)):  # a loop over toolpaths: few
-        gap = float(np.linalg.norm(a.moves["xyz"][-1] - b.start))
-        if not gap <= TOUCH_MM:
-            raise RefusedError(
-                f"toolpath {i + 1} begins {gap:.3f} mm from the end of the one before",
-                remedy="link them with rapids at clearance",
-            )
+    _check_joints(kept)
     shift = np.cumsum([0] + [len(t.operations) for t in kept])
     return Toolpath(
         moves=np.concatenate([t.moves for t in kept]) if kept else np.zeros(0, MOVE),
@@ -167,6 +161,17 @@ def concatenate(toolpaths: Sequence[Toolpath]) -> Toolpath:
         operations=[name for t in kept for name in t.operations],
         tool=[name for t in kept for name in t.tool],
     )
+
+
+def _check_joints(kept: Sequence[Toolpath]) -> None:
+    """Refuse toolpaths with a gap between them."""
+    for i, (a, b) in enumerate(pairwise(kept)):  # a loop over toolpaths: few
+        gap = float(np.linalg.norm(a.moves["xyz"][-1] - b.start))
+        if not gap <= TOUCH_MM:
+            raise RefusedError(
+                f"toolpath {i + 1} begins {gap:.3f} mm from the end of the one before",
+                remedy="link them with rapids at clearance",
+            )
 
 
 def _flattened(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import InputError, RefusedError
-from fabctl.toolpath.link import concatenate, link_level, link_paths
+from fabctl.toolpath.link import TOUCH_MM, concatenate, link_level, link_paths
 from fabctl.toolpath.moves import FEED, MOVE, RAPID, Toolpath, starts
 
 
@@ -29,7 +29,7 @@ def test_no_rapid_goes_below_the_stock_or_sideways_below_clearance(paths, start)
     )
     begin = starts(moves, np.array(start))
     rapid = moves["motion"] == RAPID
-    sideways = np.hypot(*(moves["xyz"] - begin)[:, :2].T) > 1e-9
+    sideways = np.hypot(*(moves["xyz"] - begin)[:, :2].T) > TOUCH_MM
     assert np.all(moves["xyz"][rapid & sideways][:, 2] >= 5)
     assert np.all(begin[rapid & sideways][:, 2] >= 5)
     downward = rapid & (moves["xyz"][:, 2] < begin[:, 2])
