@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from fabctl.geometry.curves import Curves, flatten
-from fabctl.geometry.nesting import Nesting, simple_polygons
+from fabctl.geometry.nesting import Nesting, nest, simple_polygons
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,13 +21,72 @@ CHORD_MM = 0.01
 SLACK_MM = 0.03
 """A part may lose this much, mm: chords of both contours and a slot drawn as wide as the tool."""
 
+SPECK_MM2 = 1e-6
+"""A path that encloses less than this is a line drawn there and back, mm²."""
+
 _OUTER = -1
 _NONE = -2
 
 
-def too_near(
-    curves: Curves, sides: Sequence[str], width_mm: Floats, nesting: Nesting
-) -> tuple[Ints, Ints, Floats]:
+@dataclass(frozen=True)
+class Crowded:
+    """Pairs of contours too near each other.
+
+    Parameters
+    ----------
+    first, second : (k,) int64
+        Paths of each pair.
+    gap_mm : (k,) float64
+        mm; 0 where they cross or touch.
+    place_mm : (k, 2) float64
+        Where they are nearest, mm.
+    """
+
+    first: Ints
+    second: Ints
+    gap_mm: Floats
+    place_mm: Floats
+
+
+def sides_of(curves: Curves, nesting: Nesting) -> list[str]:
+    """Choose a side for each path: outermost outside, inner ones inside, islands outside again.
+
+    Parameters
+    ----------
+    curves : Curves
+        m paths.
+    nesting : Nesting
+        Of the same paths.
+
+    Returns
+    -------
+    list of str
+        ``outside``, ``inside``, or ``on`` for a path that is open or encloses nothing. One that crosses
+        itself encloses something whatever its signed area: no operation may take it for a line.
+    """
+    names = np.array(["outside", "inside", "on"])
+    number = np.where(curves.closed & (nesting.depth >= 0), nesting.depth % 2, 2)
+    flat = flatten(curves, CHORD_MM)
+    rows = np.flatnonzero((number == 2) & curves.closed & (np.diff(flat.offsets) > 2))
+    number[rows[shapely.area(shapely.make_valid(simple_polygons(flat.take(rows)))) > SPECK_MM2]] = 0
+    return [str(name) for name in names[number]]
+
+
+def has_room_between(curves: Curves, width_mm: float) -> bool:
+    """Return whether contours with sides by `sides_of` can be cut so wide without harm to a neighbour.
+
+    Parameters
+    ----------
+    curves : Curves
+    width_mm : float
+        Of the cut, mm.
+    """
+    nesting = nest(curves)
+    found = too_near(curves, sides_of(curves, nesting), np.full(len(curves), width_mm), nesting)
+    return not len(found.gap_mm)
+
+
+def too_near(curves: Curves, sides: Sequence[str], width_mm: Floats, nesting: Nesting) -> Crowded:
     """Find pairs of contours with less waste between them than the cut is wide.
 
     Parameters
@@ -42,10 +102,7 @@ def too_near(
 
     Returns
     -------
-    first, second : (k,) int64
-        Paths of each pair.
-    gap_mm : (k,) float64
-        mm; 0 where they cross or touch.
+    Crowded
 
     Notes
     -----
@@ -58,8 +115,8 @@ def too_near(
     >>> from fabctl.geometry.nesting import nest
     >>> box = np.array([[0.0, 0], [9, 0], [9, 9], [0, 9]])
     >>> paths = from_paths([(box, None, True), (box + [14, 0], None, True)])
-    >>> [len(too_near(paths, ["outside"] * 2, np.full(2, w), nest(paths))[2]) for w in (3.0, 6.0)]
-    [0, 1]
+    >>> [too_near(paths, ["outside"] * 2, np.full(2, w), nest(paths)).gap_mm.tolist() for w in (3.0, 6.0)]
+    [[], [5.0]]
     """
     flat = flatten(curves, CHORD_MM)
     side = np.array(sides, np.str_)
@@ -70,11 +127,11 @@ def too_near(
     free = outside & ((around < 0) | inside[around])
     waste[free] = np.where(around[free] < 0, _OUTER, around[free])
     able = np.flatnonzero((waste != _NONE) & (width_mm > 0) & (np.diff(flat.offsets) > 2))
-    if len(able) < 2:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     rings = np.asarray(shapely.get_exterior_ring(simple_polygons(flat.take(able))), object)
     i, j = shapely.STRtree(rings).query(rings, predicate="dwithin", distance=width_mm[able] - SLACK_MM)
     same = (i != j) & (waste[able[i]] == waste[able[j]])
     pairs = np.unique(np.sort(np.column_stack((i[same], j[same])), axis=1), axis=0)
-    gap = np.asarray(shapely.distance(rings[pairs[:, 0]], rings[pairs[:, 1]]), np.float64)
-    return able[pairs[:, 0]], able[pairs[:, 1]], gap
+    between = shapely.shortest_line(rings[pairs[:, 0]], rings[pairs[:, 1]])
+    ends = shapely.get_coordinates(between).reshape(-1, 2, 2)
+    gap = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+    return Crowded(able[pairs[:, 0]], able[pairs[:, 1]], gap, ends.mean(axis=1))

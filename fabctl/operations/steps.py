@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fabctl.errors import RefusedError
 from fabctl.geometry.curves import Curves
 from fabctl.geometry.nesting import Nesting, nest
-from fabctl.operations.crowding import too_near
+from fabctl.operations.crowding import sides_of, too_near
 from fabctl.operations.step import Step
 from fabctl.shop.job import Operation, Tabs
 from fabctl.shop.machine import Machine
@@ -106,6 +106,8 @@ def steps_of(
         depth = _depth_mm(operation, machine, stock)
         _demand_tool(operation, machine, tool, depth)
         tabs, notes = _tabs(operation, machine, stock, depth)
+        if operation.side == "auto" and side == "on":
+            notes += tuple(f"{ident[i]} encloses nothing: cut on its line" for i in rows if curves.closed[i])
         deep = machine.head.kind in DEPTH_HEADS and tool.kind != "pen"
         steps.append(
             Step(
@@ -136,14 +138,12 @@ def _profiles(chosen: Sequence[Operation | None]) -> Ints:
 
 def _sides(curves: Curves, chosen: Sequence[Operation | None], nesting: Nesting) -> list[str]:
     """Decide the side of every profile: outermost outside, inner ones inside, islands outside again."""
-    depth = np.zeros(len(curves), np.int64)
-    depth[_profiles(chosen)] = nesting.depth
+    rows = _profiles(chosen)
+    auto = dict(zip(rows.tolist(), sides_of(curves.take(rows), nesting), strict=True))
     sides = []
     for i, operation in enumerate(chosen):  # one word a path
         side = operation.side if operation is not None and operation.kind == "profile" else ""
-        if side == "auto":
-            side = "on" if not curves.closed[i] else "outside" if depth[i] % 2 == 0 else "inside"
-        sides.append(side)
+        sides.append(auto[i] if side == "auto" else side)
     return sides
 
 
@@ -163,18 +163,20 @@ def _demand_distance(
         )
         spindle |= step.tool.kind in ROTATING
     rows = _profiles(chosen)
-    first, second, gap = too_near(curves.take(rows), [sides[i] for i in rows], width[rows], nesting)
-    if not len(gap):
+    found = too_near(curves.take(rows), [sides[i] for i in rows], width[rows], nesting)
+    if not len(found.gap_mm):
         return []
-    worst = int(np.argmin(gap))
-    a, b = ident[rows[first[worst]]], ident[rows[second[worst]]]
+    worst = int(np.argmin(found.gap_mm))
+    one, two = int(rows[found.first[worst]]), int(rows[found.second[worst]])
+    a, b = ident[one], ident[two]
     if not spindle:
-        return [f"{len(gap)} pairs of contours are nearer than the kerf, such as {a} and {b}"]
-    wide = float(max(width[rows[first[worst]]], width[rows[second[worst]]]))
+        return [f"{len(found.gap_mm)} pairs of contours are nearer than the kerf, such as {a} and {b}"]
+    wide = float(max(width[one], width[two]))
+    x, y = found.place_mm[worst]
     raise RefusedError(
-        f"{a} and {b} are {gap[worst]:.2f} mm apart: a cut {wide:.3g} mm wide between them takes away "
-        "an edge of a part",
-        place=a,
+        f"{a} and {b} are {found.gap_mm[worst]:.2f} mm apart: a cut {wide:.3g} mm wide between them takes "
+        "away an edge of a part",
+        place=f"x {x:.1f} y {y:.1f} mm on the stock",
         remedy="move the parts apart, or take a thinner tool (fabctl tools)",
     )
 

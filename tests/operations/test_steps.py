@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import RefusedError
+from fabctl.operations.crowding import has_room_between
 from fabctl.operations.steps import RANKS, steps_of
 from fabctl.shop.job import Operation, Tabs
 from fabctl.shop.material import KnifeData
@@ -38,6 +39,19 @@ def test_outermost_outside_inner_inside_islands_outside_again(bench):
     steps = made(bench, nested, [CUT] * 4)
     side = {name: step.side for step in steps for name in step.ident}
     assert [side[f"p{i}"] for i in range(4)] == ["outside", "inside", "outside", "inside"]
+
+
+def test_a_path_that_encloses_nothing_is_cut_on_its_line(bench):
+    there_and_back = ([[10, 10], [60, 10], [60, 10.0]], None, True)
+    (step,) = made(bench, [there_and_back], [CUT])
+    assert step.side == "on"
+
+
+def test_a_tool_has_room_between_parts_or_not(bench):
+    parts = bench.curves(bench.rectangle(0, 0, 50, 50), bench.rectangle(54, 0, 50, 50))
+    assert has_room_between(parts, 3.175)
+    assert not has_room_between(parts, 6.0)
+    assert has_room_between(bench.curves(bench.line([0, 0], [9, 9])), 6.0)
 
 
 def test_marks_come_first_and_contours_last(bench):
