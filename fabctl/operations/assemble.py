@@ -56,14 +56,9 @@ def assemble(made: Sequence[Cuts], machine: Machine) -> Toolpath:
     Toolpath
         One operation for each step.
     """
-    units = [
-        _Unit(group, number, cuts.step.rank, cuts.step.tool.name)
-        for number, cuts in enumerate(made)
-        for group in cuts.groups
-        if any(len(cut.moves) for cut in group)
-    ]
+    units = _units(made)
     order = _order(units)
-    flat = [(cut, units[i].step) for i in order for cut in units[i].cuts if len(cut.moves)]
+    flat = [(cut, units[i].step) for i in order for cut in units[i].cuts]
     starts = np.array([cut.start for cut, _ in flat]).reshape(-1, 3)
     plunge = np.array([made[step].step.recipe.plunge_mm_min for _, step in flat])
     clearance, begin = _clearance_mm(machine), np.zeros(3)
@@ -88,6 +83,16 @@ def assemble(made: Sequence[Cuts], machine: Machine) -> Toolpath:
         [cuts.step.name for cuts in made],
         [cuts.step.tool.name for cuts in made],
     )
+
+
+def _units(made: Sequence[Cuts]) -> list[_Unit]:
+    """List the groups of all steps, without cuts that hold no move."""
+    units = []
+    for number, cuts in enumerate(made):
+        step = cuts.step
+        full = [[cut for cut in group if len(cut.moves)] for group in cuts.groups]
+        units += [_Unit(group, number, step.rank, step.tool.name) for group in full if group]
+    return units
 
 
 def _clearance_mm(machine: Machine) -> float | None:

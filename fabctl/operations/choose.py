@@ -78,18 +78,20 @@ def choose(
     diameter = circles(curves)[1] if head == "spindle" else np.full(len(curves), np.nan)
     sized = np.abs(diameter - tool_mm) <= SAME_SIZE_MM
     wide = diameter > tool_mm + SAME_SIZE_MM
-    chosen = []
-    for i, kind in enumerate(kinds):  # one small object a path
-        operation = kind
-        if kind.kind == "profile" and kind.depth_mm is None and sized[i]:
-            operation = Operation("drill", through=True)
-        elif kind.kind == "profile":
-            side = "auto" if curves.closed[i] else "on"
-            operation = _cut(kind, side=side, held=head == "spindle" and bool(curves.closed[i]))
-        elif kind.kind == "drill" and wide[i]:
-            operation = _cut(kind, side="inside", held=True)
-        chosen.append(operation)
-    return chosen
+    closed = curves.closed.tolist()
+    shapes = zip(kinds, closed, sized.tolist(), wide.tolist(), strict=True)
+    return [_shaped(kind, head, *shape) for kind, *shape in shapes]  # one small object a path
+
+
+def _shaped(kind: Operation, head: str, closed: bool, sized: bool, wide: bool) -> Operation:  # noqa: FBT001
+    """Fit an operation to a path's shape: closed, a circle of the tool's size, a circle wider than it."""
+    if kind.kind == "profile" and kind.depth_mm is None and sized:
+        return Operation("drill", through=True)
+    if kind.kind == "profile":
+        return _cut(kind, side="auto" if closed else "on", held=head == "spindle" and closed)
+    if kind.kind == "drill" and wide:
+        return _cut(kind, side="inside", held=True)
+    return kind
 
 
 def _cut(kind: Operation, *, side: str, held: bool) -> Operation:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import RefusedError
-from fabctl.geometry.curves import Curves
+from fabctl.geometry.curves import Curves, from_paths
 from fabctl.geometry.nesting import Nesting, nest
 from fabctl.operations.crowding import sides_of, too_near
 from fabctl.operations.step import Step
@@ -95,41 +95,57 @@ def steps_of(
     """
     nesting = nest(curves.take(_profiles(chosen)))
     sides = _sides(curves, chosen, nesting)
+    groups = _groups(chosen, sides)
+    order = {operation: number for number, operation in reversed(list(enumerate(written)))}
+    steps = []
+    for (operation, side), rows in groups.items():
+        step = _step(operation, side, machine, stock, tool_of(operation.tool))
+        rank = order.setdefault(operation, len(order)) if as_written else step.rank
+        lines = [i for i in rows if curves.closed[i]] if operation.side == "auto" and side == "on" else []
+        told = tuple(f"{ident[i]} encloses nothing: cut on its line" for i in lines)
+        named = [ident[i] for i in rows]
+        steps.append(
+            replace(step, curves=curves.take(rows), ident=named, rank=rank, notes=(*step.notes, *told))
+        )
+    near = _demand_distance(
+        curves, ident, sides, nesting, chosen, list(zip(steps, groups.values(), strict=True))
+    )
+    steps = [replace(step, notes=(*step.notes, *near)) if step.kind == "profile" else step for step in steps]
+    return sorted(steps, key=lambda step: step.rank)
+
+
+def _groups(
+    chosen: Sequence[Operation | None], sides: Sequence[str]
+) -> dict[tuple[Operation, str], list[int]]:
+    """Gather the paths of each operation and side."""
     groups: dict[tuple[Operation, str], list[int]] = {}
     for i, operation in enumerate(chosen):  # one small tuple a path
         if operation is not None and operation.kind != "ignore":
             groups.setdefault((operation, sides[i]), []).append(i)
-    order = {operation: number for number, operation in reversed(list(enumerate(written)))}
-    steps, rows_of = [], []
-    for (operation, side), rows in groups.items():
-        tool = tool_of(operation.tool)
-        depth = _depth_mm(operation, machine, stock)
-        _demand_tool(operation, machine, tool, depth)
-        tabs, notes = _tabs(operation, machine, stock, depth)
-        if operation.side == "auto" and side == "on":
-            notes += tuple(f"{ident[i]} encloses nothing: cut on its line" for i in rows if curves.closed[i])
-        deep = machine.head.kind in DEPTH_HEADS and tool.kind != "pen"
-        steps.append(
-            Step(
-                kind=_kind(operation, machine),
-                name=operation.name or _name(operation.kind, side),
-                curves=curves.take(rows),
-                ident=[ident[i] for i in rows],
-                tool=tool,
-                recipe=_recipe(operation, machine, tool, stock, depth),
-                depth_mm=depth if deep else 0.0,
-                side=_side(operation.kind, machine, side),
-                level_mm=machine.head.pen_down_mm if tool.kind == "pen" else 0.0,
-                tabs=tabs,
-                relief=operation.relief and machine.head.kind == "spindle",
-                rank=order.setdefault(operation, len(order)) if as_written else RANKS[operation.kind],
-                notes=notes,
-            )
-        )
-        rows_of.append(rows)
-    told = _demand_distance(curves, ident, sides, nesting, chosen, list(zip(steps, rows_of, strict=True)))
-    steps = [replace(step, notes=(*step.notes, *told)) if step.kind == "profile" else step for step in steps]
-    return sorted(steps, key=lambda step: step.rank)
+    return groups
+
+
+def _step(operation: Operation, side: str, machine: Machine, stock: Stock, tool: Tool) -> Step:
+    """Decide everything about an operation but its paths."""
+    depth = _depth_mm(operation, machine, stock)
+    _demand_tool(operation, machine, tool, depth)
+    tabs, notes = _tabs(operation, machine, stock, depth)
+    deep = machine.head.kind in DEPTH_HEADS and tool.kind != "pen"
+    return Step(
+        kind=_kind(operation, machine),
+        name=operation.name or _name(operation.kind, side),
+        curves=from_paths([]),
+        ident=(),
+        tool=tool,
+        recipe=_recipe(operation, machine, tool, stock, depth),
+        depth_mm=depth if deep else 0.0,
+        side=_side(operation.kind, machine, side),
+        level_mm=machine.head.pen_down_mm if tool.kind == "pen" else 0.0,
+        tabs=tabs,
+        relief=operation.relief and machine.head.kind == "spindle",
+        rank=RANKS[operation.kind],
+        notes=notes,
+    )
 
 
 def _profiles(chosen: Sequence[Operation | None]) -> Ints:

@@ -1,5 +1,6 @@
 """Assemble: every cut once, inner before outer, rank by rank, through the air in safety."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -140,14 +141,14 @@ def test_a_pen_is_lifted_between_lines_and_a_beam_is_off(bench):
 
 @pytest.mark.parametrize("lift_mm", [0.4, 3.0])
 def test_a_pen_lifted_only_a_little_is_no_reason_to_refuse(bench, lift_mm):
-    from dataclasses import replace
-
     machine = bench.machine("pen-plotter-a3")
     machine = replace(machine, head=replace(machine.head, pen_up_mm=lift_mm))
     pen = engrave(
         bench.step(bench.line([0, 0], [9, 9]), kind="engrave", depth_mm=0.0, level_mm=-0.5), bench.setup
     )
-    demand_safe_air(assemble([pen], machine), lift_mm)
+    toolpath = assemble([pen], machine)
+    demand_safe_air(toolpath, lift_mm)
+    assert toolpath.moves["xyz"][:, 2].max() == lift_mm
 
 
 def test_nothing_to_cut_is_an_empty_toolpath(bench):
