@@ -55,10 +55,10 @@ def test_shares_of_the_work_count_for_the_whole():
 
 def test_the_page_keeps_its_notes_round_the_table(tmp_path):
     path = tmp_path / "performance.md"
-    path.write_text(f"# Title\n{BEGIN}\nold\n{END}\nnotes\n", encoding="utf-8")
+    path.write_text(f"# Title\n{BEGIN}\nstale\n{END}\nnotes\n", encoding="utf-8")
     page(path, [{"name": "row", "missing": [], "ours_s": 0.5}])
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# Title\n")
     assert text.endswith("notes\n")
     assert "| row |" in text
-    assert "old" not in text
+    assert "stale" not in text
