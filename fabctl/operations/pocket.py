@@ -70,8 +70,9 @@ def pocket(step: Step, setup: Setup) -> Cuts:
                 f"{name} has a neck narrower than {step.tool.diameter_mm:g} mm: it is cleared in {rooms} "
                 "pieces and what is in the neck stays"
             )
-        chains = [_linked(chain, rings, 3 * fine) for chain in _chains(rings, 2 * step.recipe.stepover_mm)]
-        groups.append(_clear(step, chains, name))
+        # Nearer than this no island fits between two neighbouring rings: the tool may go straight across.
+        longest = min(2 * step.recipe.stepover_mm, 2.9 * step.tool.diameter_mm / 2)
+        groups.append(_clear(step, _chains(rings, longest, 3 * fine), name))
     return Cuts(step, groups, (*step.notes, *notes))
 
 
@@ -96,35 +97,44 @@ def _paths_of(regions: Polygons, step: Step, fine_mm: float) -> list[int]:
     return [int(i) for i in able[nearest]]
 
 
-def _chains(rings: Sequence[Ring], longest_mm: float) -> list[list[int]]:
+def _chains(rings: Sequence[Ring], longest_mm: float, tolerance_mm: float) -> list[list[Loop]]:
     """Order rings inside out; a chain is cut without lifting the tool.
 
-    A ring comes after all rings inside it. It goes on from the last one of them when that lies beside it.
+    A ring comes after all rings inside it. It goes on from where the last one of them ends when it passes
+    near by, and starts there; else the tool is lifted.
     """
+    chains: list[list[Loop]] = []
+    before = -1
+    for i in _inside_out(rings):  # a loop over rings: each starts where the last one ended
+        points = rings[i].points
+        linked = False
+        if before >= 0 and rings[before].parent == i:
+            here = chains[-1][-1][0][0]
+            segment, on = _nearest(points, here)
+            linked = bool(np.hypot(*(on - here)) <= longest_mm)
+            points = _from_there(points, segment, on) if linked else points
+        loop = _fitted(points, tolerance_mm)
+        if linked:
+            chains[-1].append(loop)
+        else:
+            chains.append([loop])
+        before = i
+    return chains
+
+
+def _inside_out(rings: Sequence[Ring]) -> list[int]:
+    """Order rings so that each comes after all rings inside it, and right after the last of them."""
     inside: list[list[int]] = [[] for _ in rings]
-    roots: list[int] = []
+    waiting: list[int] = []
     for i, ring in enumerate(rings):
-        (inside[ring.parent] if ring.parent >= 0 else roots).append(i)
+        (inside[ring.parent] if ring.parent >= 0 else waiting).append(i)
+    waiting.reverse()
     order: list[int] = []
-    waiting = roots[::-1]
     while waiting:
         i = waiting.pop()
         order.append(i)
         waiting += inside[i]
-    chains: list[list[int]] = []
-    for i in reversed(order):
-        before = chains[-1][-1] if chains else -1
-        if before >= 0 and rings[before].parent == i and _gap(rings[before], rings[i]) <= longest_mm:
-            chains[-1].append(i)
-        else:
-            chains.append([i])
-    return chains
-
-
-def _gap(inner: Ring, outer: Ring) -> float:
-    """Distance from where one ring starts to the nearest point of another, mm."""
-    at = inner.points[0]
-    return float(np.hypot(*(_nearest(outer.points, at)[1] - at)))
+    return order[::-1]
 
 
 def _nearest(points: Floats, at: Floats) -> tuple[int, Floats]:
@@ -136,21 +146,19 @@ def _nearest(points: Floats, at: Floats) -> tuple[int, Floats]:
     return i, on[i]
 
 
-def _linked(chain: Sequence[int], rings: Sequence[Ring], tolerance_mm: float) -> list[Loop]:
-    """Let each ring start where the tool comes over from the one before; lines become arcs where they can."""
-    loops: list[Loop] = []
-    for number in chain:  # a loop over rings: each starts where the last one ended
-        points = rings[number].points
-        if loops:
-            i, on = _nearest(points, loops[-1][0][0])
-            points = np.vstack((on, np.roll(points, -i - 1, axis=0)))
-            doubled = np.all(np.abs(points - np.roll(points, 1, axis=0)) < 1e-9, axis=1)
-            points = points[~doubled] if len(points) - doubled.sum() > 2 else points
-        # Counter-clockwise inside a pocket is climb milling for a spindle that turns right.
-        path = from_paths([(np.vstack((points, points[:1])), None, False)])
-        fitted_points, fitted_bulge, _ = fit_curves(path, tolerance_mm)[0]
-        loops.append((fitted_points[:-1], fitted_bulge[:-1]))
-    return loops
+def _from_there(points: Floats, segment: int, on: Floats) -> Floats:
+    """Let a ring start at a point on one of its segments."""
+    turned = np.vstack((on, np.roll(points, -segment - 1, axis=0)))
+    doubled = np.all(np.abs(turned - np.roll(turned, -1, axis=0)) < 1e-9, axis=1)
+    return turned[~doubled] if len(turned) - doubled.sum() > 2 else turned
+
+
+def _fitted(points: Floats, tolerance_mm: float) -> Loop:
+    """Write a ring as lines and arcs; its start stays."""
+    # Counter-clockwise inside a pocket is climb milling for a spindle that turns right.
+    path = from_paths([(np.vstack((points, points[:1])), None, False)])
+    fitted_points, fitted_bulge, _ = fit_curves(path, tolerance_mm)[0]
+    return fitted_points[:-1], fitted_bulge[:-1]
 
 
 def _clear(step: Step, chains: Sequence[Sequence[Loop]], name: str) -> list[Cut]:
