@@ -66,25 +66,28 @@ class LazyGroup(click.Group):
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {text}" for code, text in EXIT_CODES.items())
 
 
-@click.command(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EPILOG,
+HELP = """From an open design to a safe, adapted, recorded cut.
+
+\b
+Examples:
+  fabctl make jobs/stool.toml             the whole way, on the virtual controller
+  fabctl plan drawing.svg -m router-3018 -M plywood-6 -o drawing.nc
+  fabctl check drawing.nc -m router-3018
+  fabctl preview drawing.nc -o drawing.png
+  fabctl send drawing.nc -m router-3018 --port /dev/ttyUSB0
+
+A software stop is not an emergency stop: keep the real one within reach.
+"""
+
+cli = click.version_option(__version__, "-V", "--version", prog_name="fabctl")(
+    LazyGroup(
+        "fabctl",
+        help=HELP,
+        epilog=EPILOG,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
 )
-@click.version_option(__version__, "-V", "--version", prog_name="fabctl")
-def cli() -> None:
-    """From an open design to a safe, adapted, recorded cut.
-
-    \b
-    Examples:
-      fabctl make jobs/stool.toml                              the whole way, on the virtual controller
-      fabctl plan drawing.svg -m router-3018 -M plywood-6 -o drawing.nc
-      fabctl check drawing.nc -m router-3018
-      fabctl preview drawing.nc -m router-3018 -o drawing.png
-      fabctl send drawing.nc -m router-3018 --port /dev/ttyUSB0
-
-    A software stop is not an emergency stop: keep the real one within reach.
-    """
+"""The command line; `main` runs it."""
 
 
 def main(argv: list[str] | None = None) -> Any:

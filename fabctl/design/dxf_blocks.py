@@ -378,4 +378,5 @@ def _array(insert: Entity) -> Floats:
         (x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle))
     )
     axes = np.array([[ocs.ux.x, ocs.uy.x], [ocs.ux.y, ocs.uy.y]])
-    return in_plane @ axes.T
+    shifts: Floats = in_plane @ axes.T
+    return shifts

@@ -195,7 +195,8 @@ def segment_lengths(start: Floats, end: Floats, bulge: Floats) -> Floats:
     """
     half = 2 * np.arctan(np.abs(bulge))
     ratio = np.divide(half, np.sin(half), out=np.ones_like(half), where=half > 1e-9)
-    return np.hypot(*(end - start).T) * ratio
+    reach: Floats = np.hypot(*(end - start).T) * ratio
+    return reach
 
 
 def arc_centres(start: Floats, end: Floats, bulge: Floats) -> Floats:

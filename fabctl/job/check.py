@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import ProgramError
-from fabctl.job.plan import kinematics, sync_of
+from fabctl.job.plan import time_program
 from fabctl.program.arcs import extents_mm
 from fabctl.program.check import check, permit, refuse_errors, rewrite
 from fabctl.program.model import Finding, Program
@@ -18,7 +18,6 @@ from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit
 from fabctl.shop.stock import Stock
 from fabctl.toolpath.moves import DWELL, RAPID, lengths
-from fabctl.toolpath.timing import estimate
 
 Floats = NDArray[np.float64]
 
@@ -112,7 +111,7 @@ def inspect(program: Program, machine: Machine, stock: Stock | None = None) -> R
     passed = not any(finding.severity == "error" for finding in findings)
     seconds = None
     if passed and len(program.moves):
-        seconds = estimate(program.moves, program.start, kinematics(machine), sync=sync_of(program)).total_s
+        seconds = time_program(program, machine).total_s
     return Report(program, machine, findings, low, high, float(length[feeding].sum()), seconds)
 
 

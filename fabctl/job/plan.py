@@ -198,21 +198,19 @@ def plan(order: Order) -> Plan:
     cuts = [OPERATIONS[step.kind](step, setup) for step in steps]
     toolpath = assemble(cuts, order.machine)
     program = write(toolpath, order.machine, title=order.title)
-    timing = estimate(program.moves, program.start, kinematics(order.machine), sync=sync_of(program))
+    timing = time_program(program, order.machine)
     notes = _notes(design, order, cuts, tool, timing)
     return Plan(order, stock, design, cuts, toolpath, program, timing, notes)
 
 
-def kinematics(machine: Machine, *, cpu: bool = False) -> Kinematics:
-    """Say how a machine moves in the words of the planner.
+def kinematics(machine: Machine) -> Kinematics:
+    """Say how a machine moves in the words of the planner, its controller's own slowness included.
 
     Parameters
     ----------
     machine : Machine
-    cpu : bool
-        Whether the controller's own slowness counts.
     """
-    firmware = machine.firmware
+    firmware, cost = machine.firmware, machine.firmware.cost
     return Kinematics(
         steps_per_mm=machine.steps_per_mm,
         max_rate_mm_min=machine.max_rate_mm_min,
@@ -223,7 +221,34 @@ def kinematics(machine: Machine, *, cpu: bool = False) -> Kinematics:
         laser_mode=machine.head.laser_mode,
         step_idle_ms=machine.step_idle_ms,
         dwell_step_s=firmware.dwell_step_s,
-        cost=ControllerCost() if cpu else None,
+        cost=ControllerCost(
+            block_s=cost.line_s,
+            char_s=cost.char_s,
+            word_s=cost.word_s,
+            digit_s=cost.digit_s,
+            replan_s=cost.replan_s,
+            segment_s=cost.segment_s,
+            step_s=cost.step_s,
+            link_bytes_s=machine.baud / 10,
+        ),
+    )
+
+
+def time_program(program: Program, machine: Machine) -> Timing:
+    """Time a program as its machine's controller will run it.
+
+    Parameters
+    ----------
+    program : Program
+    machine : Machine
+    """
+    lines = np.array([len(line) for line in program.text.splitlines()], np.int64)
+    return estimate(
+        program.moves,
+        program.start,
+        kinematics(machine),
+        sync=sync_of(program),
+        line_chars=lines[program.line - 1] if len(lines) else None,
     )
 
 

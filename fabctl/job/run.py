@@ -76,7 +76,7 @@ def open_bench(url: str, machine: Machine, program: Program) -> Bench:
     """
     if not url.startswith(SIM):
         return Bench(open_port(url, machine.baud))
-    port = SimPort(machine.settings(), Options(homed=False))
+    port = SimPort(machine.settings(), Options(cpu_model=True))
     return Bench(port, _laid_out(machine, program), port)
 
 
