@@ -123,7 +123,7 @@ def after(made: Plan, run: Run) -> tuple[dict[str, Any], dict[str, str]]:
         "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
         "parts": str(record.parts),
         "cut length": f"{record.cut_length_mm / 1000:.2f} m",
-        "material": f"{made.order.material.title}, {made.stock.width_mm:g} × {made.stock.height_mm:g} mm",
+        "material": f"{made.order.material.title}, {made.stock.width_mm:.1f} × {made.stock.height_mm:.1f} mm",
         "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
     }
     if pictures.deviation_mm is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fabctl.cli.show import facts, say
+from fabctl.cli.words import _
 from fabctl.errors import InputError
 from fabctl.units import format_duration
 
@@ -59,15 +60,15 @@ def demand_consent(machine: Machine, port: str, confirm: str | None, told: dict[
         return
     if port.startswith(SIM):
         return
-    say("A software stop is not an emergency stop: keep the real one within reach.", colour="red")
+    say(_("A software stop is not an emergency stop: keep the real one within reach."), colour="red")
     if machine.attended_only:
-        say("This machine has no hardware interlock: stay beside it.", colour="red")
+        say(_("This machine has no hardware interlock: stay beside it."), colour="red")
     if not sys.stdin.isatty():
         raise InputError(
             "nobody is there to ask",
             remedy=f"--confirm {machine.name} says that the machine is free and watched",
         )
-    click.confirm("Machine free, stock held, tool in, work zero set?", abort=True, err=True)
+    click.confirm(_("Machine free, stock held, tool in, work zero set?"), abort=True, err=True)
 
 
 def arm_by(port: str, tools: tuple[str, ...]) -> Callable[[Pause], bool]:
@@ -82,13 +83,14 @@ def arm_by(port: str, tools: tuple[str, ...]) -> Callable[[Pause], bool]:
 
     def arm(pause: Pause) -> bool:
         index = pause.section - 1
-        tool = tools[index] if index < len(tools) and tools[index] else "the tool for this section"
-        say(f"\nsection {pause.section}: {tool}")
+        tool = tools[index] if index < len(tools) and tools[index] else _("the tool for this section")
+        say("\n" + _("section {number}: {tool}").format(number=pause.section, tool=tool))
         if port.startswith(SIM):
-            say("the virtual machine has changed it")
+            say(_("the virtual machine has changed it"))
             return True
-        say("The head is off. Change the tool and set its Z zero to the stock's top.")
-        return click.confirm("Go on?", err=True)
+        say(_("The head is off. Change the tool; its tip must stand where the last one's did."))
+        say(_("If it cannot: answer no. The run ends there, position known."))
+        return click.confirm(_("Go on?"), err=True)
 
     return arm
 
@@ -108,12 +110,12 @@ def hands_on(operator: Operator) -> Iterator[None]:
         presses += 1
         if presses == 1:
             operator.hold()
-            say("\nfeed hold: the machine brakes and keeps its position.")
-            say("Ctrl-C again: soft reset. Enter: go on. a and Enter: end the run.")
+            say("\n" + _("feed hold: the machine brakes and keeps its position."))
+            say(_("Ctrl-C again: soft reset. Enter: go on. a and Enter: end the run."))
             threading.Thread(target=_wait_for_word, args=(operator, resumed), daemon=True).start()
         else:
             operator.reset()
-            say("\nsoft reset: the run ends; home the machine before the next move if it was moving.")
+            say("\n" + _("soft reset: the run ends; home the machine before the next move if it was moving."))
 
     def resumed() -> None:
         nonlocal presses

@@ -87,7 +87,7 @@ def spoken(made: Plan) -> dict[str, str]:
     return {
         "design": told["design"],
         "machine": made.order.machine.title,
-        "material": f"{made.order.material.title}, {width:g} × {height:g} × {thick:g} mm",
+        "material": f"{made.order.material.title}, {width:.1f} × {height:.1f} × {thick:g} mm",
         "tools": ", ".join(told["tools"]),
         "operations": ", ".join(f"{o['name']} ({o['paths']})" for o in told["operations"]),
         "parts": str(told["parts"]),

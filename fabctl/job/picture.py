@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -195,6 +195,7 @@ def _marks_scene(made: Plan, true_path: TruePath, title: str) -> Scene:
     moves["xyz"] = true_path.xyz_mm
     stock = (0.0, 0.0, made.stock.width_mm, made.stock.height_mm)
     width = made.cuts[0].step.tool.diameter_mm if made.cuts else 0.0
-    return scene_of_moves(
+    whole = scene_of_moves(
         title, moves, true_path.xyz_mm[0], operations=[head.kind], widths_mm=[width], stock=stock
     )
+    return replace(whole, strokes=[stroke for stroke in whole.strokes if not stroke.dashed], start=None)
