@@ -65,21 +65,43 @@ def sweeps(moves: Moves, start: NDArray[np.float64]) -> NDArray[np.float64]:
 
     An arc that ends where it starts in XY is a full circle, as Grbl holds it.
     """
-    begin = starts(moves, start)
-    arm = -moves["ij"]
-    out = moves["xyz"][:, :2] - begin[:, :2] + arm
-    turn = np.arctan2(arm[:, 0] * out[:, 1] - arm[:, 1] * out[:, 0], np.sum(arm * out, axis=1))
-    ccw, cw = moves["motion"] == ARC_CCW, moves["motion"] == ARC_CW
+    turns = np.zeros(len(moves))
+    rows = arc_rows(moves)
+    if len(rows):
+        turns[rows] = _turns(moves, start, rows)
+    return turns
+
+
+def arc_rows(moves: Moves) -> Ints:
+    """Return the rows that are arcs, shape (k,), ascending."""
+    motion = np.ascontiguousarray(moves["motion"])
+    return np.flatnonzero((motion == ARC_CW) | (motion == ARC_CCW))
+
+
+def _turns(moves: Moves, start: NDArray[np.float64], rows: Ints) -> Floats:
+    """Return the angle of the arcs in some rows, shape (k,), rad: arctangents of lines would be wasted."""
+    xy = moves["xyz"][:, :2]
+    begin = xy[rows - 1]  # of row 0 put right below
+    begin[rows == 0] = np.asarray(start, float)[:2]
+    arm = -moves["ij"][rows]
+    out = xy[rows] - begin + arm
+    turn: Floats = np.arctan2(
+        arm[:, 0] * out[:, 1] - arm[:, 1] * out[:, 0], arm[:, 0] * out[:, 0] + arm[:, 1] * out[:, 1]
+    )
+    ccw = moves["motion"][rows] == ARC_CCW
     tiny, circle = 5e-7, 2 * np.pi
-    turn = np.where(ccw & (turn <= tiny), turn + circle, turn)
-    turn = np.where(cw & (turn >= -tiny), turn - circle, turn)
-    return np.where(ccw | cw, turn, 0.0)
+    turn[ccw & (turn <= tiny)] += circle
+    turn[~ccw & (turn >= -tiny)] -= circle
+    return turn
 
 
 def lengths(moves: Moves, start: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the length of each move along its path, helices included, shape (n,), mm; of a DWELL 0."""
     delta = moves["xyz"] - starts(moves, start)
-    radius = np.hypot(moves["ij"][:, 0], moves["ij"][:, 1])
-    turn = sweeps(moves, start)
-    flat = np.where(turn != 0, np.abs(turn) * radius, np.hypot(delta[:, 0], delta[:, 1]))
-    return np.where(moves["motion"] == DWELL, 0.0, np.hypot(flat, delta[:, 2]))
+    length: Floats = np.sqrt(np.einsum("ij,ij->i", delta, delta))
+    rows = arc_rows(moves)
+    if len(rows):
+        radius = np.hypot(moves["ij"][rows, 0], moves["ij"][rows, 1])
+        length[rows] = np.hypot(np.abs(_turns(moves, start, rows)) * radius, delta[rows, 2])
+    length[moves["motion"] == DWELL] = 0.0
+    return length
