@@ -325,7 +325,13 @@ def _sound_text(text: bytes, limit: int) -> bool:
     return bool(np.all(letters[1:] != letters[:-1]))
 
 
-def permit(program: Program, machine: Machine, stock: Stock | None = None) -> Permit:
+def permit(
+    program: Program,
+    machine: Machine,
+    stock: Stock | None = None,
+    *,
+    findings: tuple[Finding, ...] | None = None,
+) -> Permit:
     """Permit a program to run, or refuse it.
 
     Parameters
@@ -334,6 +340,8 @@ def permit(program: Program, machine: Machine, stock: Stock | None = None) -> Pe
         Written by `write` or `rewrite`: nothing else ever reaches the wire.
     machine : Machine
     stock : Stock, optional
+    findings : tuple of Finding, optional
+        What `check` said of this very program, machine and stock, not to be looked for twice.
 
     Returns
     -------
@@ -350,7 +358,8 @@ def permit(program: Program, machine: Machine, stock: Stock | None = None) -> Pe
             file=program.source,
             remedy="rewrite the program for the machine first",
         )
-    refuse_errors(check(program, machine, stock), program.source, machine)
+    found = check(program, machine, stock) if findings is None else findings
+    refuse_errors(found, program.source, machine)
     return Permit(program.digest, machine.name, machine_digest(machine), stock)
 
 

@@ -122,6 +122,20 @@ def test_foreign_bytes_are_never_permitted():
     permit(rewrite(program, ROUTER), ROUTER)
 
 
+def test_findings_at_hand_serve_a_permit_as_a_new_check_does():
+    rows = np.zeros(1, MOVE)
+    rows["motion"], rows["xyz"], rows["feed"], rows["power"] = FEED, (5, 5, 1), 100, 0.5
+    own, far = write(Toolpath(rows), ROUTER), rows.copy()
+    assert permit(own, ROUTER, findings=check(own, ROUTER)) == permit(own, ROUTER)
+    far["xyz"] = 5000, 5, 1
+    beyond = write(Toolpath(far), ROUTER)
+    with pytest.raises(RefusedError, match="5000"):
+        permit(beyond, ROUTER, findings=check(beyond, ROUTER))
+    foreign = read(own.text, "a.nc")
+    with pytest.raises(RefusedError, match="not written here"):
+        permit(foreign, ROUTER, findings=())
+
+
 def test_own_bytes_are_looked_at_once_more():
     rows = np.zeros(1, MOVE)
     rows["motion"], rows["feed"], rows["power"] = FEED, 100, 0.5
