@@ -46,7 +46,7 @@ def others(row: Row) -> Iterator[str]:
     for key, value in row.items():
         if key in PLAIN or key.startswith("ratio_") or value is None or isinstance(value, (dict, list)):
             continue
-        if key.endswith("_s"):
+        if key.endswith("_s") and not key.endswith("_per_s"):
             yield f"{key.removesuffix('_s').replace('_', ' ')} {seconds(value)}"
         else:
             yield f"{key.replace('_', ' ')} {figure(value)}"

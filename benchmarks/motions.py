@@ -1,0 +1,38 @@
+"""Seeded moves and programs for the rows that read, write and time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fabctl.program.emit import Dialect
+from fabctl.program.write import write
+from fabctl.toolpath.moves import FEED, MOVE, Moves, Toolpath
+
+SPINDLE = Dialect("spindle")
+PASS_MOVES = 2000
+
+
+def relief(count: int, *, pitch_mm: float = 0.3, feed_mm_min: float = 1500.0) -> Moves:
+    """Make the moves of a 3D relief: passes to and fro, a line aside each, heights of a wavy surface."""
+    index = np.arange(count)
+    along, row = index % PASS_MOVES, index // PASS_MOVES
+    x = np.where(row % 2, PASS_MOVES - 1 - along, along) * pitch_mm
+    y = 1.0 + row * pitch_mm + 0.01 * np.sin(x)
+    z = -3 + 1.5 * np.sin(x / 4 + row / 9) + 0.9 * np.cos(y / 3) * np.sin(x / 1.7)
+    moves = np.zeros(count, MOVE)
+    moves["motion"], moves["feed"], moves["power"] = FEED, feed_mm_min, 1.0
+    moves["xyz"] = np.round(np.column_stack((x, y, z)), 3)
+    return moves
+
+
+def spoken(moves: Moves) -> bytes:
+    """Write moves as most programs do: blanks between words, G and every coordinate on each line."""
+    x, y, z = moves["xyz"].T
+    f = moves["feed"]
+    lines = (f"G1 X{a:.3f} Y{b:.3f} Z{c:.3f} F{d:.0f}\n" for a, b, c, d in zip(x, y, z, f, strict=True))
+    return ("G21 G90 G17\nM3 S1000\n" + "".join(lines) + "M5\nM2\n").encode()
+
+
+def terse(moves: Moves) -> bytes:
+    """Write moves as fabctl does."""
+    return write(Toolpath(moves), SPINDLE).text
