@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import RefusedError
-from fabctl.operations.crowding import has_room_between
+from fabctl.geometry.curves import from_paths
+from fabctl.geometry.nesting import nest
+from fabctl.operations.crowding import has_room_between, sides_of
 from fabctl.operations.steps import RANKS, steps_of
 from fabctl.shop.job import Operation, Tabs
 from fabctl.shop.material import KnifeData
@@ -198,3 +200,13 @@ def test_wishes_of_a_person_reach_the_recipe(bench):
     (step,) = made(bench, [bench.rectangle(0, 0, 50, 50)], [wish])
     assert (step.recipe.feed_mm_min, step.recipe.stepdown_mm) == (900.0, 1.5)
     assert np.isfinite(step.recipe.plunge_mm_min)
+
+
+def test_holes_of_a_part_that_shares_an_edge_with_its_neighbour_are_still_holes():
+    left = ([[0, 0], [50, 0], [50, 40], [0, 40]], None, True)
+    right = ([[50, 0], [100, 0], [100, 40], [50, 40]], None, False)
+    holes = [([[x, 15], [x + 10, 15], [x + 10, 25], [x, 25]], None, True) for x in (20, 70)]
+    island = ([[73, 18], [77, 18], [77, 22], [73, 22]], None, True)
+    alone = ([[120, 0], [140, 0], [140, 20], [120, 20]], None, True)
+    curves = from_paths([left, right, *holes, island, alone])
+    assert sides_of(curves, nest(curves)) == ["outside", "on", "inside", "inside", "outside", "outside"]

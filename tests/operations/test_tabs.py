@@ -53,6 +53,21 @@ def test_where_all_is_round_tabs_avoid_the_corners(bench):
     assert not np.any((at[:, 0] < half - 1e-6) & (at[:, 1] > half + 1e-6))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
+def test_the_stretches_beside_the_start_are_smooth_too(count):
+    """A lens begun in the middle of an arc: every tab finds a place between its corners."""
+    t = 0.4
+    points, bulge = np.array([[0.0, 0], [100, 0]]), np.array([t, t])
+    half = float(lengths(from_paths([(points, bulge, True)]))[0]) / 2
+    points, bulge, _ = split(points, bulge, np.array([half * 0.15]), closed=True)
+    points, bulge = np.roll(points, -1, axis=0), np.roll(bulge, -1)
+    at = place_tabs(points, bulge, Tabs(count, 5.0, 1.0), 6.0)
+    assert len(at) == count
+    corners = np.array([0.85, 1.85]) * half
+    for begin, end in at:
+        assert not np.any((corners > begin + 1e-6) & (corners < end - 1e-6))
+
+
 @pytest.mark.parametrize("shape", ["rectangle", "circle", "star"])
 def test_tabs_stand_full_height_and_full_width_when_the_material_is_really_cut(bench, shape):
     path = {
