@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from fabctl.geometry.curves import Curves, flatten
 from fabctl.geometry.nesting import Nesting, nest, simple_polygons
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Polygons = NDArray[np.object_]
 Ints = NDArray[np.int64]
 
 CHORD_MM = 0.01
@@ -65,11 +67,46 @@ def sides_of(curves: Curves, nesting: Nesting) -> list[str]:
         itself encloses something whatever its signed area: no operation may take it for a line.
     """
     names = np.array(["outside", "inside", "on"])
-    number = np.where(curves.closed & (nesting.depth >= 0), nesting.depth % 2, 2)
     flat = flatten(curves, CHORD_MM)
+    depth = nesting.depth + _behind_shared_edges(curves, flat, nesting)
+    number = np.where(curves.closed & (nesting.depth >= 0), depth % 2, 2)
     rows = np.flatnonzero((number == 2) & curves.closed & (np.diff(flat.offsets) > 2))
     number[rows[shapely.area(shapely.make_valid(simple_polygons(flat.take(rows)))) > SPECK_MM2]] = 0
     return [str(name) for name in names[number]]
+
+
+def _behind_shared_edges(curves: Curves, flat: Curves, nesting: Nesting) -> Bools:
+    """Say which paths lie in a part whose outline is partly its neighbour's, (m,).
+
+    Parts drawn edge to edge share lines, and a line drawn twice is read once: the second part's outline is
+    open then, and what lies in it would count as outermost. The faces between all lines tell better.
+    """
+    hidden = np.zeros(len(curves), bool)
+    roots = np.flatnonzero(nesting.depth == 0)
+    if curves.closed.all() or not len(roots):
+        return hidden
+    lines = _lines(flat)
+    whole = shapely.union_all(shapely.get_parts(shapely.polygonize([shapely.union_all(lines)])))
+    shapely.prepare(whole)
+    inner = roots[shapely.contains_properly(whole, simple_polygons(flat.take(roots)))]
+    touching = shapely.STRtree(lines).query(lines[inner], predicate="dwithin", distance=CHORD_MM)
+    alone = np.bincount(touching[0], minlength=len(inner)) == 1  # each finds itself
+    hidden[inner[alone]] = True
+    for _ in range(int(nesting.depth.max(initial=0))):  # one turn a level of nesting: few
+        hidden |= np.where(nesting.parent >= 0, hidden[nesting.parent], False)
+    return hidden
+
+
+def _lines(flat: Curves) -> Polygons:
+    """Build a line of each flattened path, closed ones returning to their first point, (m,)."""
+    last = flat.offsets[1:] - 1
+    closing = flat.closed & (np.diff(flat.offsets) > 1)
+    points = np.insert(flat.points, last[closing] + 1, flat.points[flat.offsets[:-1][closing]], axis=0)
+    owner = np.insert(flat.owner(), last[closing] + 1, np.flatnonzero(closing))
+    single = np.bincount(owner, minlength=len(flat)) < 2
+    twice = 1 + single[owner].astype(np.int64)  # a line of one point stands there twice
+    points, owner = np.repeat(points, twice, axis=0), np.repeat(owner, twice)
+    return np.asarray(shapely.linestrings(points, indices=owner), object)
 
 
 def has_room_between(curves: Curves, width_mm: float) -> bool:
