@@ -60,6 +60,18 @@ def share_of(part: float) -> Callable[[Work], str]:
 
 
 def by_pygcode(text: str) -> list[Any]:
+    """Interpret as far as we do, to positions, with pygcode's own machine."""
+    import pygcode
+
+    machine, positions = pygcode.Machine(), []
+    for line in text.splitlines():
+        machine.process_block(pygcode.Line(line).block)
+        positions.append(machine.pos)
+    return positions
+
+
+def words_by_pygcode(text: str) -> list[Any]:
+    """Take lines apart into words only: no position, no state."""
     import pygcode
 
     return [pygcode.Line(line) for line in text.splitlines()]
@@ -110,6 +122,7 @@ def node_peer(package: str) -> Peer:
 
 PEERS = {
     "pygcode": Peer(by_pygcode, ("pygcode",), prepare=share_of(0.01), share=0.01),
+    "pygcode_words": Peer(words_by_pygcode, ("pygcode",), prepare=share_of(0.01), share=0.01),
     "gcodeparser": Peer(by_gcodeparser, ("gcodeparser",), prepare=share_of(0.1), share=0.1),
     "gcode_toolpath": node_peer("gcode-toolpath"),
     "gcode_parser": node_peer("gcode-parser"),
