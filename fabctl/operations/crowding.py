@@ -23,6 +23,9 @@ CHORD_MM = 0.01
 SLACK_MM = 0.03
 """A part may lose this much, mm: chords of both contours and a slot drawn as wide as the tool."""
 
+SNAP_MM = 0.05
+"""Lines nearer than this meet, mm: as far apart as readers join ends."""
+
 SPECK_MM2 = 1e-6
 """A path that encloses less than this is a line drawn there and back, mm²."""
 
@@ -86,7 +89,9 @@ def _behind_shared_edges(curves: Curves, flat: Curves, nesting: Nesting) -> Bool
     if curves.closed.all() or not len(roots):
         return hidden
     lines = _lines(flat)
-    whole = shapely.union_all(shapely.get_parts(shapely.polygonize([shapely.union_all(lines)])))
+    whole = shapely.union_all(
+        shapely.get_parts(shapely.polygonize([shapely.union_all(lines, grid_size=SNAP_MM)]))
+    )
     shapely.prepare(whole)
     inner = roots[shapely.contains_properly(whole, simple_polygons(flat.take(roots)))]
     touching = shapely.STRtree(lines).query(lines[inner], predicate="dwithin", distance=CHORD_MM)
