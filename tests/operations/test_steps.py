@@ -49,6 +49,16 @@ def test_a_path_that_encloses_nothing_is_cut_on_its_line(bench):
     assert step.side == "on"
 
 
+@pytest.mark.parametrize("gap", [0.0, 0.04])
+def test_a_hole_in_a_part_that_shares_an_edge_with_its_neighbour_is_a_hole(bench, gap):
+    """Two boxes drawn edge to edge: the second one's outline is open where the line is the first one's."""
+    first = bench.rectangle(0, 0, 50, 50)
+    second = bench.line([50 + gap, 0], [100, 0], [100, 50], [50 + gap, 50])
+    paths = [first, second, bench.circle(75, 25, 20), bench.circle(75, 25, 8), bench.circle(150, 25, 20)]
+    side = {name: step.side for step in made(bench, paths, [CUT] * 5, LASER) for name in step.ident}
+    assert side == {"p0": "outside", "p1": "on", "p2": "inside", "p3": "outside", "p4": "outside"}
+
+
 def test_a_tool_has_room_between_parts_or_not(bench):
     parts = bench.curves(bench.rectangle(0, 0, 50, 50), bench.rectangle(54, 0, 50, 50))
     assert has_room_between(parts, 3.175)
