@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from fabctl.preview.ink import ink
 from fabctl.preview.scene import Scene, Stroke, size_text
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 LONGEST_PX = 1400
 MARGIN_PX = 44
 FINER = 2
 """Drawn at this multiple and shrunk: smooth lines without another library."""
+FAINT = 0x60
+"""Opacity of cuts as wide as their tool, of 255: what lies below stays seen."""
+MANY_POINTS = 20_000
+"""A stroke of more points is drawn by arrays instead of line by line."""
 
 
 def render_png(scene: Scene) -> bytes:
@@ -47,7 +54,7 @@ def render_png(scene: Scene) -> bytes:
         (left, bottom), (right, top) = place(np.array([[a, b], [c, d]]))
         draw.rectangle((left, top, right, bottom), fill="#f3e6c8", outline="#a08a5a", width=FINER)
     for stroke in scene.strokes:
-        _draw(draw, stroke, place(stroke.points), scale)
+        _draw(image, stroke, place(stroke.points), scale)
     if scene.start:
         x, y = place(np.array([scene.start]))[0]
         arm = 7 * FINER
@@ -60,34 +67,36 @@ def render_png(scene: Scene) -> bytes:
     return _png(image.reduce(FINER))
 
 
-def _draw(draw: ImageDraw.ImageDraw, stroke: Stroke, points: Floats, scale: float) -> None:
-    colour, width = stroke.colour, FINER
+def _draw(image: Image.Image, stroke: Stroke, points: Floats, scale: float) -> None:
+    """Draw a stroke whose points are in px."""
+    offsets, width, alpha = stroke.offsets, FINER, 255
     if stroke.width_mm * scale > 2 * FINER:
-        colour, width = stroke.colour + "60", round(stroke.width_mm * scale)
-    bounds = zip(stroke.offsets[:-1], stroke.offsets[1:], strict=True)
-    for first, last in bounds:  # pillow takes one polyline a call
-        line = points[first:last]
-        if stroke.dashed:
-            line = _dashes(line, 8.0 * FINER)
-            draw_lines = line.reshape(-1, 4)
-            for x0, y0, x1, y1 in draw_lines:
-                draw.line((x0, y0, x1, y1), fill=colour, width=width)
-        else:
-            draw.line(
-                line.ravel().tolist(), fill=colour, width=width, joint="curve" if width > FINER else None
-            )
+        width, alpha = round(stroke.width_mm * scale), FAINT
+    if stroke.dashed:
+        points, offsets = _dashes(points, offsets, 8.0 * FINER)
+    if len(points) > MANY_POINTS:
+        covered = ink(points, offsets, (image.height, image.width), width)
+        image.paste(stroke.colour, (0, 0), Image.fromarray(covered.view(np.uint8) * np.uint8(alpha), "L"))
+        return
+    draw = ImageDraw.Draw(image, "RGBA")
+    colour = stroke.colour + (f"{alpha:02x}" if alpha < 255 else "")
+    joint = "curve" if width > FINER and not stroke.dashed else None
+    bounds = offsets.tolist()
+    for first, last in pairwise(bounds):  # pillow takes one polyline a call
+        draw.line(points[first:last].ravel().tolist(), fill=colour, width=width, joint=joint)
 
 
-def _dashes(line: Floats, pitch_px: float) -> Floats:
-    """Cut a polyline into dashes, shape (k, 2, 2); very many short pieces stay as they are."""
-    begin, end = line[:-1], line[1:]
-    length = np.hypot(*(end - begin).T)
+def _dashes(points: Floats, offsets: Ints, pitch_px: float) -> tuple[Floats, Ints]:
+    """Cut polylines into dashes, each a polyline of two points; very short pieces stay one dash."""
+    length = np.hypot(*np.diff(points, axis=0).T)
     count = np.clip(np.rint(length / pitch_px), 1, 400).astype(np.int64)
-    rows = np.repeat(np.arange(len(begin)), count)
+    count[offsets[1:-1] - 1] = 0  # from one polyline to the next no dash leads
+    rows = np.repeat(np.arange(len(count)), count)
     step = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
     share = np.column_stack((step, step + 0.5)) / count[rows][:, None]
-    dashes: Floats = begin[rows][:, None] + (end - begin)[rows][:, None] * share[:, :, None]
-    return dashes
+    begin, way = points[:-1][rows], np.diff(points, axis=0)[rows]
+    dashes: Floats = begin[:, None] + way[:, None] * share[:, :, None]
+    return dashes.reshape(-1, 2), 2 * np.arange(len(rows) + 1)
 
 
 def _legend(draw: ImageDraw.ImageDraw, words: list[tuple[str, str]], height: int, title: str) -> None:
