@@ -211,7 +211,9 @@ def _grey(image: Image.Image, notes: list[Note]) -> Grey:
             deep[deep == clear] = 65535
             notes.append(Note("transparency", "transparent parts are taken as white"))
         return deep
-    see_through = image.has_transparency_data
+    if image.mode in ("P", "PA") and image.palette is None:
+        raise ValueError("it has no palette")
+    see_through = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "RGBa")
     width, height = image.size
     grey = np.empty((height, width), np.uint8)
     least = 255

@@ -162,6 +162,7 @@ def test_too_many_pixels_are_refused_before_they_are_unpacked(width, height):
         (b"\xff\xd8\xff", "damaged"),
         (png_of(4, 4, rows=b"\0"), "damaged"),
         (png_of(0, 4, rows=b"\0"), "damaged"),
+        (png_of(2, 1, colour=3, rows=b"\0\0\0"), "no palette"),
     ],
 )
 def test_what_is_no_image_is_named(data, seen):
