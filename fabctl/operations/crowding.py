@@ -26,6 +26,9 @@ SLACK_MM = 0.03
 SNAP_MM = 0.05
 """Lines nearer than this meet, mm: as far apart as readers join ends."""
 
+GRID_MM = 1e-3
+"""Lines are cut into faces on a grid as fine as programs are written, mm."""
+
 SPECK_MM2 = 1e-6
 """A path that encloses less than this is a line drawn there and back, mm²."""
 
@@ -89,9 +92,7 @@ def _behind_shared_edges(curves: Curves, flat: Curves, nesting: Nesting) -> Bool
     if curves.closed.all() or not len(roots):
         return hidden
     lines = _lines(flat)
-    whole = shapely.union_all(
-        shapely.get_parts(shapely.polygonize([shapely.union_all(lines, grid_size=SNAP_MM)]))
-    )
+    whole = shapely.union_all(_faces(lines, curves.closed))
     shapely.prepare(whole)
     inner = roots[shapely.contains_properly(whole, simple_polygons(flat.take(roots)))]
     touching = shapely.STRtree(lines).query(lines[inner], predicate="dwithin", distance=CHORD_MM)
@@ -100,6 +101,20 @@ def _behind_shared_edges(curves: Curves, flat: Curves, nesting: Nesting) -> Bool
     for _ in range(int(nesting.depth.max(initial=0))):  # one turn a level of nesting: few
         hidden |= np.where(nesting.parent >= 0, hidden[nesting.parent], False)
     return hidden
+
+
+def _faces(lines: Polygons, closed: Bools) -> Polygons:
+    """List the faces that open lines make with each other and with the contours they meet, shape (n,)."""
+    opened = np.flatnonzero(~closed)
+    tree = shapely.STRtree(lines)
+    near = np.union1d(opened, tree.query(lines[opened], predicate="dwithin", distance=SNAP_MM)[1])
+    ends = np.concatenate((shapely.get_point(lines[opened], 0), shapely.get_point(lines[opened], -1)))
+    end, other = tree.query(ends, predicate="dwithin", distance=SNAP_MM)
+    meets = other != np.tile(opened, 2)[end]
+    # Ends are carried over the gap: rounding to a grid as wide as it parts some that it should join.
+    bridges = shapely.shortest_line(ends[end[meets]], lines[other[meets]])
+    noded = shapely.union_all(np.concatenate((lines[near], bridges)), grid_size=GRID_MM)
+    return np.asarray(shapely.get_parts(shapely.polygonize([noded])), object)
 
 
 def _lines(flat: Curves) -> Polygons:
