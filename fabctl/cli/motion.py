@@ -81,7 +81,7 @@ def arm_by(port: str, tools: tuple[str, ...]) -> Callable[[Pause], bool]:
         Tool of each section; empty where the program names none.
     """
 
-    def arm(pause: Pause) -> bool:
+    def _arm(pause: Pause) -> bool:
         index = pause.section - 1
         tool = tools[index] if index < len(tools) and tools[index] else _("the tool for this section")
         say("\n" + _("section {number}: {tool}").format(number=pause.section, tool=tool))
@@ -92,7 +92,7 @@ def arm_by(port: str, tools: tuple[str, ...]) -> Callable[[Pause], bool]:
         say(_("If it cannot: answer no. The run ends there, position known."))
         return click.confirm(_("Go on?"), err=True)
 
-    return arm
+    return _arm
 
 
 @contextmanager
@@ -105,23 +105,23 @@ def hands_on(operator: Operator) -> Iterator[None]:
     """
     presses = 0
 
-    def pressed(_number: int, _frame: FrameType | None) -> None:
+    def _pressed(_number: int, _frame: FrameType | None) -> None:
         nonlocal presses
         presses += 1
         if presses == 1:
             operator.hold()
             say("\n" + _("feed hold: the machine brakes and keeps its position."))
             say(_("Ctrl-C again: soft reset. Enter: go on. a and Enter: end the run."))
-            threading.Thread(target=_wait_for_word, args=(operator, resumed), daemon=True).start()
+            threading.Thread(target=_wait_for_word, args=(operator, _resumed), daemon=True).start()
         else:
             operator.reset()
             say("\n" + _("soft reset: the run ends; home the machine before the next move if it was moving."))
 
-    def resumed() -> None:
+    def _resumed() -> None:
         nonlocal presses
         presses = 0
 
-    before = signal.signal(signal.SIGINT, pressed)
+    before = signal.signal(signal.SIGINT, _pressed)
     try:
         yield
     finally:
@@ -155,14 +155,14 @@ def progress_bar(title: str, estimated_s: float) -> Iterator[Callable[[Progress]
         return
     told = -1
 
-    def tell(progress: Progress) -> None:
+    def _tell(progress: Progress) -> None:
         nonlocal told
         tenth = 10 * progress.executed // max(progress.lines, 1)
         if tenth > told:
             told = tenth
             say(f"{title}: {10 * tenth} %, line {progress.executed} of {progress.lines}, {progress.state}")
 
-    yield tell
+    yield _tell
 
 
 def _bar(title: str, estimated_s: float) -> Iterator[Callable[[Progress], None]]:
@@ -178,9 +178,9 @@ def _bar(title: str, estimated_s: float) -> Iterator[Callable[[Progress], None]]
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=1.0, at="")
 
-        def tell(progress: Progress) -> None:
+        def _tell(progress: Progress) -> None:
             left = format_duration(max(estimated_s - progress.elapsed_s, 0.0))
             at = f"line {progress.executed}/{progress.lines}, about {left} left, {progress.state}"
             bar.update(task, completed=progress.executed / max(progress.lines, 1), at=at)
 
-        yield tell
+        yield _tell

@@ -15,6 +15,7 @@ from fabctl.units import parse_length_mm
 
 if TYPE_CHECKING:
     from fabctl.job.plan import Order
+    from fabctl.shop.job import Placement
     from fabctl.shop.machine import Machine
     from fabctl.shop.stock import Stock
 
@@ -67,12 +68,10 @@ def order_from(
     InputError
         When an option cannot be read, or machine and material are missing for a design.
     """
-    from fabctl.job.plan import Order, order_of
-    from fabctl.shop.job import Placement, job_names, load_job
-    from fabctl.shop.machine import load_machine
-    from fabctl.shop.material import load_material
+    from fabctl.job.plan import order_of
+    from fabctl.shop.job import load_job
 
-    if design.lower().endswith(".toml") or (not Path(design).exists() and design in job_names()):
+    if is_job(design):
         given = {"--tool": tool, "--stock": stock, "--thickness": thickness, "--units": units, "--at": at}
         surplus = [name for name, value in given.items() if value] + (["--rotate"] if rotate else [])
         if surplus:
@@ -83,18 +82,37 @@ def order_from(
             )
         return order_of(load_job(design), machine=machine, material=material)
     if not machine or not material:
-        missing = " and ".join(
-            name for name, value in (("--machine", machine), ("--material", material)) if not value
-        )
+        both = (("--machine", machine), ("--material", material))
         raise InputError(
-            f"{missing} missing: the same drawing is made differently on each",
+            f"{' and '.join(name for name, value in both if not value)} missing: the same drawing is made "
+            "differently on each",
             file=design,
             remedy="name them; `fabctl machines` and `fabctl materials` list what is known",
         )
-    placement = None
-    if at or rotate:
-        x, y = _pair(at, ",", "--at") if at else (10.0, 10.0)
-        placement = Placement(x, y, rotate)
+    return _order(design, machine, material, tool, stock, thickness, units, _placement(at, rotate))
+
+
+def is_job(text: str) -> bool:
+    """Say whether a person means a job file: a TOML file, or the name of a job that is no file here."""
+    from fabctl.shop.job import job_names
+
+    return text.lower().endswith(".toml") or (not Path(text).exists() and text in job_names())
+
+
+def _order(
+    design: str,
+    machine: str,
+    material: str,
+    tool: str | None,
+    stock: str | None,
+    thickness: str | None,
+    units: str | None,
+    placement: Placement | None,
+) -> Order:
+    from fabctl.job.plan import Order
+    from fabctl.shop.machine import load_machine
+    from fabctl.shop.material import load_material
+
     return Order(
         design=Path(design),
         machine=load_machine(machine),
@@ -106,6 +124,15 @@ def order_from(
         units=units,
         placement=placement,
     )
+
+
+def _placement(at: str | None, rotate: float) -> Placement | None:
+    from fabctl.shop.job import Placement
+
+    if not at and not rotate:
+        return None
+    x, y = _pair(at, ",", "--at") if at else (10.0, 10.0)
+    return Placement(x, y, rotate)
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[float, float]:

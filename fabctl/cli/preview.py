@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fabctl.cli.options import MACHINE, order_from, placing, whole_file
+from fabctl.cli.options import MACHINE, is_job, order_from, placing, whole_file
 from fabctl.cli.show import notes, say
 from fabctl.errors import InputError
 
@@ -41,7 +41,7 @@ def preview(file: str, output: str, **placing: Any) -> None:
         raise InputError(f"{output!r} is no picture", place="-o", remedy="end its name with .svg or .png")
     if Path(file).suffix.lower() in PROGRAMS:
         scene = program_scene(load_program(Path(file)))
-    elif _is_job(file) or (placing["machine"] and placing["material"]):
+    elif is_job(file) or (placing["machine"] and placing["material"]):
         made = make_plan(order_from(file, **placing))
         notes(made.notes)
         scene = plan_scene(made)
@@ -50,9 +50,3 @@ def preview(file: str, output: str, **placing: Any) -> None:
         notes(said)
     whole_file(output, draw(scene, svg=output.lower().endswith(".svg")))
     say(f"drawn: {output}")
-
-
-def _is_job(file: str) -> bool:
-    from fabctl.shop.job import job_names
-
-    return file.lower().endswith(".toml") or (not Path(file).exists() and file in job_names())

@@ -260,12 +260,12 @@ def carry_out(
     journal = Journal(folder)
     begun_s: list[float] = []
 
-    def transition(kind: str, facts: Mapping[str, Fact]) -> None:
+    def _transition(kind: str, facts: Mapping[str, Fact]) -> None:
         if kind in {"started", "section"}:
             begun_s.append(bench.port.clock_s())
         journal.transition(kind, facts)
 
-    def progress(counts: Progress) -> None:
+    def _progress(counts: Progress) -> None:
         journal.progress(counts)
         watchers.progress(counts)
 
@@ -280,9 +280,9 @@ def carry_out(
     hooks = Hooks(
         operator=watchers.operator,
         arm=watchers.arm,
-        progress=progress,
+        progress=_progress,
         sending=journal.sending,
-        transition=transition,
+        transition=_transition,
     )
     try:
         result = run(bench.port, sending, hooks)
