@@ -17,6 +17,7 @@ from fabctl.geometry.regions import nest, offset, to_polygons
 from fabctl.geometry.slicing import sheet_heights, slice_mesh
 from fabctl.operations.assemble import assemble
 from fabctl.operations.choose import SAME_SIZE_MM, choose
+from fabctl.operations.crowding import has_room_between
 from fabctl.operations.drill import circles, drill
 from fabctl.operations.engrave import engrave
 from fabctl.operations.pocket import pocket
@@ -187,6 +188,7 @@ def plan(order: Order) -> Plan:
         stock=stock,
         tool_of=lambda name: load_tool(name) if name else tool,
         as_written=order.as_written,
+        written=order.operations or (),
     )
     if not steps:
         raise RefusedError(
@@ -283,7 +285,9 @@ def _tool(order: Order, design: Design, thickness_mm: float) -> Tool:
     if design.mesh is not None and len(able) > 1:
         slices = slice_mesh(design.mesh, sheet_heights(design.mesh, thickness_mm))
         curves, level = slices.contours, slices.plane
-    return next((tool for tool in able if _fits_inside(curves, level, tool)), able[-1])
+    fits = [tool for tool in able if _fits_inside(curves, level, tool)]
+    roomy = (tool for tool in fits if design.mesh is not None or has_room_between(curves, tool.diameter_mm))
+    return next(roomy, fits[-1] if fits else able[-1])
 
 
 def _able(tool: Tool, order: Order) -> bool:
