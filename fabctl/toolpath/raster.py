@@ -24,8 +24,10 @@ Grey = NDArray[np.uint8] | NDArray[np.uint16]
 MOST_DOTS = 1_000_000_000
 """More dots than this take days to burn: a slip in a unit."""
 
-_MOVE_DOTS = 1 << 17
+_MOVE_DOTS = 1 << 16
 """Dots turned into moves at once: their moves stay in the processor's cache."""
+_SUMMED_DOTS = 1 << 18
+"""Pixels resampled at once: their sums take eight bytes each."""
 _DIFFUSED_DOTS = 1 << 21
 """Dots whose errors are diffused at once: long fronts, and few enough rows for the cache."""
 
@@ -318,7 +320,7 @@ def _resampled(grey: Grey, shape: tuple[int, int], first: int, last: int) -> Gre
         return grey[first:last]
     across = max(shape[1], grey.shape[1])
     tall = max(1.0, grey.shape[0] / shape[0])
-    step = max(1, int(_MOVE_DOTS * 2 / (across * tall)))
+    step = max(1, int(_SUMMED_DOTS / (across * tall)))
     out = np.empty((last - first, shape[1]), np.uint16)
     for a in range(first, last, step):
         b = min(a + step, last)
@@ -401,10 +403,10 @@ def _moves(levels: Levels, row: Ints, run: int, lines: Lines, shares: Floats) ->
     at = np.arange(len(line)) + np.cumsum(more)
     out = np.zeros(len(line) + len(begins) * (1 + 2 * lead), MOVE)
     x, power = np.empty(len(out)), np.zeros(len(out))
-    x[at] = lines.corner_mm[0] + (base[line] + sign[line] * leave) * dot_mm
+    x[at] = lines.corner_mm[0] + np.abs(leave - base[line]) * dot_mm
     power[at] = shares[level]
     begin_row, end_row = line[begins], line[ends]
-    start_mm = lines.corner_mm[0] + (base[begin_row] + sign[begin_row] * enter[begins]) * dot_mm
+    start_mm = lines.corner_mm[0] + np.abs(enter[begins] - base[begin_row]) * dot_mm
     rapid = at[begins] - 1 - lead
     x[rapid] = start_mm - sign[begin_row] * lines.overscan_mm
     if lead:
