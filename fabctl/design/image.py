@@ -223,13 +223,11 @@ def _grey(image: Image.Image, notes: list[Note]) -> Grey:
         box = (0, top, width, min(top + step, height))
         strip = image.crop(box)
         if not see_through:
-            # a palette or CMYK goes to luma by way of its colours
-            direct = strip.mode in ("1", "L", "RGB")
-            grey[top : box[3]] = np.asarray((strip if direct else strip.convert("RGB")).convert("L"))
+            grey[top : box[3]] = np.asarray(strip.convert("L"))
             continue
         colours = strip.convert("RGBA")
         alpha = np.asarray(colours.getchannel("A")).astype(np.uint32)
-        luma = np.asarray(colours.convert("RGB").convert("L"))
+        luma = np.asarray(colours.convert("L"))
         grey[top : box[3]] = (luma * alpha + 255 * (255 - alpha) + 127) // 255
         least = min(least, int(alpha.min()))
     if least < 255:

@@ -377,12 +377,12 @@ def raster(grey: Grey, lines: Lines, tone: Tone, *, block_dots: int | None = Non
 def _moves(levels: Levels, row: Ints, run: int, lines: Lines, shares: Floats) -> Moves:
     """Return the moves of lines of which each has something to burn.
 
-    `row` says where each stands in the image, `run` how many lines were run before.
+    `row` says where each stands in the image, `run` how many lines were run before; `levels` is turned about
+    in place.
     """
     rows, columns = lines.shape
     back = (run + np.arange(len(row))) % 2 == 1 if lines.both_ways else np.zeros(len(row), bool)
     if back.any():
-        levels = levels.copy()
         levels[back] = levels[back, ::-1]
     runs = find_runs(levels)
     burns, first, last = _stretches(runs, lines.skip_mm * columns / lines.width_mm)

@@ -75,6 +75,11 @@ def test_half_transparent_black_is_mid_grey_and_clear_black_is_white():
     assert "transparency" in kinds_of(picture)
 
 
+def test_covering_is_rounded_to_the_nearest_grey():
+    colours = np.array([[[50, 50, 50, 100]]], np.uint8)  # 50 x 100 / 255 + 155 = 174.6
+    assert read_image(saved(Image.fromarray(colours)), "a.png").grey.tolist() == [[175]]
+
+
 def test_clear_palette_entries_are_white():
     palette = Image.new("P", (2, 1))
     palette.putpalette([0, 0, 0, 10, 10, 10])

@@ -29,7 +29,8 @@ def diffused_by_loop(tones, kernel):
             wish = int(tones[row, column]) + ((due + 2 ** (kernel.bits - 1)) >> kernel.bits)
             out[row, column] = (wish + UNIT // 2) // UNIT
             error[row][column] = wish - int(out[row, column]) * UNIT
-    return out
+    reach = kernel.rows
+    return out, ([[0] * columns] * reach + error)[-reach:]
 
 
 def blocks_of(tones, size):
@@ -43,8 +44,10 @@ shapes = st.tuples(st.integers(1, 24), st.integers(1, 24))
 @settings(max_examples=60)
 def test_wavefront_is_loop(seed, shape, levels, name):
     tones = tones_of(seed, shape, levels)
-    found, _ = diffuse(tones, KERNELS[name])
-    assert found.tolist() == diffused_by_loop(tones, KERNELS[name]).tolist()
+    found, below = diffuse(tones, KERNELS[name])
+    expected, errors = diffused_by_loop(tones, KERNELS[name])
+    assert found.tolist() == expected.tolist()
+    assert (below - UNIT // 2).tolist() == errors
     assert found.max() <= levels
 
 

@@ -106,6 +106,7 @@ def test_second_lines_run_back_over_the_same_places():
     grey = np.array([[255, 0, 100, 255]] * 2, np.uint8)
     there, back = np.split(moves_of(grey, overscan_mm=1), 2)
     assert there["xyz"][:, 0].tolist() == [-0.5, 0.5, 1, 1.5, 2.5]
+    assert there["feed"].tolist() == [0, 3000, 3000, 3000, 3000]
     assert back["xyz"][:, 0].tolist() == [2.5, 1.5, 1, 0.5, -0.5]
     assert there["power"][2:4].tolist() == back["power"][3:1:-1].tolist()
 
