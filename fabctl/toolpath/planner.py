@@ -20,6 +20,9 @@ STRAIGHT = 0.999999
 TINY_MM = 1e-9
 """Below this, far under any step, nothing moves."""
 
+CHUNK_MOVES, CHUNK_BLOCKS = 1 << 13, 1 << 15
+"""Looked at together: their columns stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class ControllerCost:
@@ -155,9 +158,14 @@ class Blocks:
 
     def seconds(self) -> Floats:
         """Return the time of each block, (b,) s: a trapezoid of speed, or a triangle where it is short."""
-        v0, top, v1, a = self.entry_mm_s, self.peak_mm_s, self.exit_mm_s, self.acceleration_mm_s2
-        ramps = (2 * top * top - v0 * v0 - v1 * v1) / (2 * a)
-        return (2 * top - v0 - v1) / a + np.maximum(self.length_mm - ramps, 0.0) / top
+        out = np.empty(len(self.move))
+        for first in range(0, len(out), CHUNK_BLOCKS):
+            part = slice(first, first + CHUNK_BLOCKS)
+            v0, top, v1 = self.entry_mm_s[part], self.peak_mm_s[part], self.exit_mm_s[part]
+            a = self.acceleration_mm_s2[part]
+            ramps = (2 * top * top - v0 * v0 - v1 * v1) / (2 * a)
+            out[part] = (2 * top - v0 - v1) / a + np.maximum(self.length_mm[part] - ramps, 0.0) / top
+        return out
 
 
 def chords(moves: Moves, start: NDArray[np.float64], arc_tolerance_mm: float) -> tuple[Floats, Ints]:
@@ -184,6 +192,86 @@ def chords(moves: Moves, start: NDArray[np.float64], arc_tolerance_mm: float) ->
     sagitta = np.sqrt(np.maximum(arc_tolerance_mm * (2 * radius - arc_tolerance_mm), 1e-12))
     pieces = np.floor(0.5 * np.abs(sweeps(moves, start)) * radius / sagitta)
     return cut_arcs(moves, start, np.maximum(pieces, 1).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Blocks before they get their speeds: what does not depend on where the machine stops.
+
+    Parameters
+    ----------
+    move : (b,) int64
+        The move each block belongs to.
+    length_mm : (b,) float64
+    steps : (b,) float64
+        Of the leading axis.
+    acceleration_mm_s2 : (b,) float64
+    nominal_mm_s : (b,) float64
+        The speed asked for, within the axes' rates.
+    corner2 : (b,) float64
+        Largest entry speed squared the corner before each block allows, mm²/s²; of the first 0.
+    """
+
+    move: Ints
+    length_mm: Floats
+    steps: Floats
+    acceleration_mm_s2: Floats
+    nominal_mm_s: Floats
+    corner2: Floats
+
+
+def lay_out(
+    moves: Moves,
+    start: NDArray[np.float64],
+    kinematics: Kinematics,
+    *,
+    feed_override: float = 1.0,
+    rapid_override: float = 1.0,
+) -> Layout:
+    """Cut moves into blocks and find what bounds the speed of each.
+
+    Parameters
+    ----------
+    moves : (n,) MOVE
+    start : (3,) float64
+        mm.
+    kinematics : Kinematics
+    feed_override, rapid_override : float
+        1 is as programmed.
+
+    Returns
+    -------
+    Layout
+        Without blocks that round to no step at all.
+    """
+    parts: list[tuple[NDArray[np.generic], ...]] = []
+    here = np.asarray(start, np.float64)
+    unit_before, nominal_before = np.zeros((3, 0)), np.zeros(0)
+    for first in range(0, max(len(moves), 1), CHUNK_MOVES):
+        some = moves[first : first + CHUNK_MOVES]
+        points, move = chords(some, here, kinematics.arc_tolerance_mm)
+        delta, steps = _step_rounded(points, here, kinematics.steps_per_mm)
+        length = np.sqrt(np.einsum("ij,ij->j", delta, delta))
+        kept = np.flatnonzero((length > TINY_MM) & (some["motion"] != DWELL)[move])
+        if len(kept) < len(move):
+            delta, steps, move, length = delta[:, kept], steps[kept], move[kept], length[kept]
+        unit = delta / length
+        nominal = _by_axis(tuple(r / 60 for r in kinematics.max_rate_mm_min), unit)
+        rapid = (some["motion"] == RAPID)[move]
+        feed = some["feed"][move] * (feed_override / 60)
+        nominal = np.maximum(np.where(rapid, nominal * rapid_override, np.minimum(nominal, feed)), 1 / 60)
+        known = np.hstack((unit_before, unit))
+        speeds = np.concatenate((nominal_before, nominal))
+        corner2 = np.zeros(len(move))
+        corner2[len(move) + 1 - known.shape[1] :] = np.minimum(
+            _junctions(known, kinematics), np.minimum(speeds[1:], speeds[:-1]) ** 2
+        )
+        acceleration = _by_axis(kinematics.acceleration_mm_s2, unit)
+        parts.append((move + first, length, steps, acceleration, nominal, corner2))
+        unit_before, nominal_before = known[:, -1:], speeds[-1:]
+        here = some["xyz"][-1] if len(some) else here
+    move, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Layout(move, *columns)
 
 
 def plan(
@@ -219,33 +307,53 @@ def plan(
     of K blocks is ``min(min(M + S over i…i+K−1), S[i+K]) − S[i]``, the forward pass a running minimum of
     ``E − S``; both are exact, not approximations.
     """
-    points, move = chords(moves, start, kinematics.arc_tolerance_mm)
-    delta, steps = _step_rounded(points, start, kinematics.steps_per_mm)
-    length = np.sqrt(np.einsum("ij,ij->j", delta, delta))
-    kept = np.flatnonzero((length > TINY_MM) & (moves["motion"] != DWELL)[move])
-    if len(kept) < len(move):
-        delta, steps, move, length = delta[:, kept], steps[kept], move[kept], length[kept]
-    unit = delta / length
-    acceleration = _by_axis(kinematics.acceleration_mm_s2, unit)
-    nominal = _by_axis(tuple(r / 60 for r in kinematics.max_rate_mm_min), unit)
-    rapid = (moves["motion"] == RAPID)[move]
-    feed = moves["feed"][move] * (feed_override / 60)
-    nominal = np.maximum(np.where(rapid, nominal * rapid_override, np.minimum(nominal, feed)), 1 / 60)
-    stood = np.cumsum(rest)[move]
-    standing = np.ones(len(move), bool)
-    standing[1:] = stood[1:] != stood[:-1]
-    highest = np.zeros(len(move))
-    highest[1:] = np.minimum(_junctions(unit, kinematics), np.minimum(nominal[1:], nominal[:-1]) ** 2)
-    highest[standing] = 0.0
-    entry2 = look_ahead(highest, 2 * acceleration * length, kinematics.look_ahead_blocks)
-    exit2 = np.append(entry2[1:], 0.0)[: len(entry2)]
-    peak2 = np.minimum(nominal**2, (entry2 + exit2) / 2 + acceleration * length)
+    layout = lay_out(moves, start, kinematics, feed_override=feed_override, rapid_override=rapid_override)
+    return give_speeds(layout, rest, kinematics.look_ahead_blocks)
+
+
+def give_speeds(layout: Layout, rest: Bools, window: int) -> Blocks:
+    """Give blocks their speeds under a limited look-ahead.
+
+    Parameters
+    ----------
+    layout : Layout
+    rest : (n,) bool
+        Moves before (DWELL: during) which the planner runs empty.
+    window : int
+        Blocks the planner sees at a time.
+
+    Returns
+    -------
+    Blocks
+    """
+    count = len(layout.move)
+    standing = np.ones(count, bool)
+    if rest.any():
+        stood = np.cumsum(rest)[layout.move]
+        np.not_equal(stood[1:], stood[:-1], out=standing[1:])
+    else:
+        standing[1:] = False
+    entry, peak = np.empty(count), np.empty(count)
+    before = np.zeros(0)
+    for first in range(0, count, CHUNK_BLOCKS):
+        # a chunk sees as far beyond its end as the planner does, and the last speed settled before it
+        part = slice(first - len(before), first + CHUNK_BLOCKS + 1 + window)
+        own = slice(first, first + CHUNK_BLOCKS)
+        gain = layout.acceleration_mm_s2[part] * layout.length_mm[part]
+        highest = np.where(standing[part], 0.0, layout.corner2[part])
+        reached = look_ahead(highest, 2 * gain, window, settled=before)[len(before) :]
+        entry2, exit2 = reached[:CHUNK_BLOCKS], np.append(reached, 0.0)[1 : CHUNK_BLOCKS + 1]
+        peak2 = (entry2 + exit2) / 2 + gain[len(before) :][:CHUNK_BLOCKS]
+        np.sqrt(np.minimum(layout.nominal_mm_s[own] ** 2, peak2), out=peak[own])
+        np.sqrt(entry2, out=entry[own])
+        before = entry2[-1:].copy()
+    leave = np.append(entry[1:], 0.0)[:count]
     return Blocks(
-        move, length, steps, acceleration, np.sqrt(entry2), np.sqrt(peak2), np.sqrt(exit2), standing
+        layout.move, layout.length_mm, layout.steps, layout.acceleration_mm_s2, entry, peak, leave, standing
     )
 
 
-def look_ahead(highest: Floats, gain: Floats, window: int) -> Floats:
+def look_ahead(highest: Floats, gain: Floats, window: int, *, settled: Floats | None = None) -> Floats:
     """Find the entry speeds squared a planner with a limited look-ahead reaches.
 
     Parameters
@@ -256,6 +364,8 @@ def look_ahead(highest: Floats, gain: Floats, window: int) -> Floats:
         2·a·L of each block: what its speed squared can change by.
     window : int
         Blocks seen at a time; the last of them must be able to stop.
+    settled : (k,) float64, optional
+        Entry speeds squared of the first k blocks, found before.
 
     Returns
     -------
@@ -278,8 +388,11 @@ def look_ahead(highest: Floats, gain: Floats, window: int) -> Floats:
         shift = min(span, window - span)
         np.minimum(lowest[:-shift], lowest[shift:], out=lowest[:-shift])
         span += shift
-    stop = ahead[np.minimum(np.arange(count) + window, count)]
+    stop = np.full(count, ahead[-1])
+    stop[: max(count - window, 0)] = ahead[window:-1]
     entry = np.minimum(lowest[:count], stop) - ahead[:-1]
+    if settled is not None:
+        entry[: len(settled)] = settled
     reached = np.minimum.accumulate(entry - ahead[:-1]) + ahead[:-1]
     return np.asarray(np.maximum(reached, 0.0), np.float64)
 

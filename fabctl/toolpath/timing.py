@@ -13,8 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import InputError
-from fabctl.toolpath.moves import DWELL, RAPID, Bools, Floats, Ints, Moves, lengths, starts
-from fabctl.toolpath.planner import Blocks, ControllerCost, Kinematics, plan
+from fabctl.toolpath.moves import DWELL, MOVE, RAPID, Bools, Floats, Ints, Moves, lengths, starts
+from fabctl.toolpath.planner import (
+    CHUNK_BLOCKS,
+    CHUNK_MOVES,
+    Blocks,
+    ControllerCost,
+    Kinematics,
+    give_speeds,
+    lay_out,
+)
 
 __all__ = ["ControllerCost", "Kinematics", "Timing", "energy_j", "estimate", "homing_s", "remaining_s"]
 
@@ -134,7 +142,8 @@ def estimate(
     """
     _check(moves, start)
     rest = _rests(moves, kinematics, sync)
-    blocks = plan(moves, start, kinematics, rest, feed_override=feed_override, rapid_override=rapid_override)
+    layout = lay_out(moves, start, kinematics, feed_override=feed_override, rapid_override=rapid_override)
+    blocks = give_speeds(layout, rest, kinematics.look_ahead_blocks)
     block_s = blocks.seconds()
     count = len(moves)
     move_s = np.bincount(blocks.move, block_s, minlength=count)
@@ -142,14 +151,7 @@ def estimate(
     stop_s = 0.0
     stops = blocks.move[blocks.rest][1:]
     if len(stops):
-        whole = plan(
-            moves,
-            start,
-            kinematics,
-            np.zeros(count, np.bool_),
-            feed_override=feed_override,
-            rapid_override=rapid_override,
-        )
+        whole = give_speeds(layout, np.zeros(count, np.bool_), kinematics.look_ahead_blocks)
         idle_s = kinematics.idle_s + kinematics.sync_s
         stop_s = float(block_s.sum() - whole.seconds().sum()) + idle_s * len(stops)
         waits += np.bincount(stops, minlength=count) * idle_s
@@ -320,9 +322,9 @@ def _check(moves: Moves, start: NDArray[np.float64]) -> None:
 
 def _speeds_mm_min(blocks: Blocks, count: int) -> tuple[Floats, Floats, Floats]:
     """Return entry, fastest and exit speed of each move, (n,) each, mm/min."""
-    first = np.searchsorted(blocks.move, np.arange(count))
-    past = np.append(first[1:], len(blocks.move))
-    made = past > first
+    blocks_of = np.bincount(blocks.move, minlength=count)
+    past = np.cumsum(blocks_of)
+    first, made = past - blocks_of, blocks_of > 0
     entry, cruise, leave = np.zeros(count), np.zeros(count), np.zeros(count)
     if made.any():
         entry[made] = blocks.entry_mm_s[first[made]] * 60
@@ -352,14 +354,26 @@ def _line_s(
 ) -> Floats:
     """Return what the text of each line costs the controller or the link, whichever is slower, (n,) s."""
     words, digits = np.zeros(len(moves)), np.zeros(len(moves))
-    begin = starts(moves, start)
-    arc = np.any(moves["ij"] != 0, axis=1) & (moves["motion"] != DWELL)
-    columns = [(moves["xyz"][:, k], moves["xyz"][:, k] != begin[:, k]) for k in range(3)]
-    columns += [(moves["ij"][:, k], arc) for k in range(2)]
-    for column, default in (("motion", RAPID), ("feed", 0.0), ("power", 0.0)):
-        value = moves[column].astype(float)
+    before = np.zeros(1, MOVE)
+    before["motion"], before["xyz"] = RAPID, start
+    for first in range(0, len(moves), CHUNK_MOVES):
+        part = slice(first, first + CHUNK_MOVES)
+        _count_text(np.concatenate((before, moves[part])), words[part], digits[part])
+        before = moves[part][-1:]
+    chars = words * 2.5 + digits + 1 if line_chars is None else line_chars.astype(np.float64)
+    spent = chars * cost.char_s + words * cost.word_s + digits * cost.digit_s
+    return np.asarray(np.maximum(spent, chars / cost.link_bytes_s - cost.block_s), np.float64)
+
+
+def _count_text(moves: Moves, words: Floats, digits: Floats) -> None:
+    """Count the words and digits of the lines of all moves but the first into two arrays."""
+    own = moves[1:]
+    arc = np.any(own["ij"] != 0, axis=1) & (own["motion"] != DWELL)
+    columns = [(own["xyz"][:, k], moves["xyz"][1:, k] != moves["xyz"][:-1, k]) for k in range(3)]
+    columns += [(own["ij"][:, k], arc) for k in range(2)]
+    for column in ("motion", "feed", "power"):
         # A rapid neither says nor forgets the feed.
-        said = np.diff(value, prepend=default) != 0
+        value, said = own[column].astype(float), moves[column][1:] != moves[column][:-1]
         columns.append((value * (1000 if column == "power" else 1), said & (value != 0)))
     for value, said in columns:
         if not said.any():
@@ -372,9 +386,6 @@ def _line_s(
         )
         words += said
         digits += said * (whole + part)
-    chars = words * 2.5 + digits + 1 if line_chars is None else line_chars.astype(np.float64)
-    spent = chars * cost.char_s + words * cost.word_s + digits * cost.digit_s
-    return np.asarray(np.maximum(spent, chars / cost.link_bytes_s - cost.block_s), np.float64)
 
 
 def _held_s(
@@ -389,22 +400,26 @@ def _held_s(
     if cost is None or not len(block_s):
         return np.zeros(len(block_s))
     span = kinematics.look_ahead_blocks
-    opens = np.append(True, blocks.move[1:] != blocks.move[:-1])
-    need = cost.block_s + cost.replan_s * span + np.where(opens, line_s[blocks.move], 0.0)
-    need += cost.segment_s * np.maximum(np.ceil(block_s / cost.segment_span_s), 1.0)
-    need += cost.step_s * blocks.steps
-    made = block_s + np.where(opens, waits_s[blocks.move], 0.0)
-    ready_sum, made_sum = np.cumsum(need), np.cumsum(made)
-    if len(need) > span and np.all(
-        (ready_sum[span:] - ready_sum[:-span]) <= (made_sum[span:] - made_sum[:-span])
-    ):
+    need, made = np.empty(len(block_s)), np.empty(len(block_s))
+    in_time, last_move = len(need) > span, -1
+    for first in range(0, len(need), CHUNK_BLOCKS):
+        part = slice(first, first + CHUNK_BLOCKS)
+        move = blocks.move[part]
+        opens = np.append(last_move, move[:-1]) != move
+        last_move = int(move[-1])
+        spent = cost.segment_s * np.maximum(np.ceil(block_s[part] / cost.segment_span_s), 1.0)
+        spent += cost.step_s * blocks.steps[part] + np.where(opens, line_s[move], 0.0)
+        need[part] = spent + (cost.block_s + cost.replan_s * span)
+        made[part] = block_s[part] + np.where(opens, waits_s[move], 0.0)
+        seen = slice(max(first - span, 0), first + CHUNK_BLOCKS)
+        in_time = in_time and _in_time(need[seen], made[seen], span)
+    if in_time:
         need, made = need[:span], made[:span]
     # A recurrence that looks back both one block and a planner's length: no running minimum can do it,
     # and a plain loop takes half a second a million blocks.
     ready = done = 0.0
     finished = [0.0] * span
-    held = np.zeros(len(block_s))
-    waiting = held.tolist()
+    waiting = [0.0] * len(need)
     for k, (n, m) in enumerate(zip(need.tolist(), made.tolist(), strict=True)):
         slot = k % span
         ready = max(ready, finished[slot]) + n
@@ -412,7 +427,15 @@ def _held_s(
             waiting[k] = ready - done
         done = max(ready, done) + m
         finished[slot] = done
-    return np.asarray(waiting, np.float64)
+    held = np.zeros(len(block_s))
+    held[: len(waiting)] = waiting
+    return held
+
+
+def _in_time(need: Floats, made: Floats, span: int) -> bool:
+    """Whether any `span` blocks on end are prepared no slower than they are made."""
+    ready_sum, made_sum = np.cumsum(need), np.cumsum(made)
+    return bool(np.all(ready_sum[span:] - ready_sum[:-span] <= made_sum[span:] - made_sum[:-span]))
 
 
 def _bites(

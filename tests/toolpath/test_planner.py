@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fabctl.errors import InputError
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, MOVE, RAPID
-from fabctl.toolpath.planner import Kinematics, chords, look_ahead, plan
+from fabctl.toolpath.planner import CHUNK_BLOCKS, CHUNK_MOVES, Kinematics, chords, lay_out, look_ahead, plan
 
 LASER = Kinematics((80, 80, 400), (10000, 10000, 1000), (1200, 1200, 100), laser_mode=True)
 
@@ -47,6 +47,40 @@ def test_windows_equal_the_ring_buffer(blocks, window):
     gain = np.array([b[1] for b in blocks])
     expected = literal_planner(highest, gain, window)
     assert np.allclose(look_ahead(highest, gain, window), expected, atol=1e-9)
+
+
+def test_a_long_job_is_planned_as_if_it_were_seen_whole():
+    """Law: where work is cut into pieces leaves no trace, at stops, dwells and specks least of all."""
+    count = 2 * CHUNK_BLOCKS + 3 * CHUNK_MOVES // 2
+    rng = np.random.default_rng(3)
+    moves = np.zeros(count, MOVE)
+    moves["motion"] = rng.choice([FEED, RAPID, DWELL], count, p=[0.9, 0.09, 0.01])
+    moves["xyz"] = np.cumsum(rng.normal(0, 0.3, (count, 3)), axis=0)
+    moves["feed"] = rng.choice([600, 3000, 9000], count)
+    specks = rng.random(count) < 0.05
+    specks[CHUNK_MOVES - 40 : CHUNK_MOVES + 40] = True
+    moves["xyz"][specks] = moves["xyz"][np.maximum.accumulate(np.where(specks, 0, np.arange(count)))][specks]
+    rest = (moves["motion"] == DWELL) | (rng.random(count) < 0.001)
+    blocks = plan(moves, np.zeros(3), LASER, rest)
+
+    made = np.flatnonzero(np.isin(np.arange(count), blocks.move))
+    assert np.array_equal(made, blocks.move)
+    steps = np.round(np.vstack((np.zeros(3), moves["xyz"])) * LASER.steps_per_mm)
+    unit = (np.diff(steps, axis=0) / LASER.steps_per_mm)[made]
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    stood = np.cumsum(rest)[made]
+    stops = np.concatenate(([True], np.diff(stood) > 0))
+    assert np.array_equal(blocks.rest, stops)
+    layout = lay_out(moves, np.zeros(3), LASER)
+    assert np.allclose(1 / layout.acceleration_mm_s2, (np.abs(unit) / LASER.acceleration_mm_s2).max(axis=1))
+    joint = np.flatnonzero(np.diff(made) == 1) + 1
+    for k in [*joint[:50], *joint[np.searchsorted(made[joint], CHUNK_MOVES * np.arange(1, 9))]]:
+        pair = lay_out(moves[made[k] - 1 : made[k] + 1], moves["xyz"][made[k] - 2], LASER)
+        assert pair.corner2[-1] == pytest.approx(layout.corner2[k]) or made[k] < 2
+    highest = np.where(stops, 0.0, layout.corner2)
+    whole = look_ahead(highest, 2 * layout.acceleration_mm_s2 * layout.length_mm, LASER.look_ahead_blocks)
+    assert np.allclose(blocks.entry_mm_s**2, whole, rtol=1e-9, atol=1e-6)
+    assert np.array_equal(blocks.exit_mm_s, np.append(blocks.entry_mm_s[1:], 0))
 
 
 @given(st.lists(st.tuples(st.floats(-40, 40), st.floats(-40, 40), st.floats(-5, 5)), min_size=2, max_size=40))
