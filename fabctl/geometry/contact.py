@@ -75,7 +75,7 @@ def contacts(mesh: Mesh, shape: CutterShape) -> Contacts:
     scale = max(float(np.abs(part).max(initial=0.0)) for part in (x, y, z))
     scale = max(scale, shape.radius_mm)
     corner = np.ascontiguousarray(mesh.triangles.T)
-    slope_x, slope_y, upright = _gradients(x[corner], y[corner], z[corner])
+    slope_x, slope_y, upright = gradients(x[corner], y[corner], z[corner])
     facets = _facets(shape, (x[corner], y[corner], z[corner]), (slope_x, slope_y, upright), _EXACT * scale)
     edges = _edges(mesh, shape, (x, y, z), (slope_x, slope_y, upright), scale)
     vertices = _vertices(mesh, shape, (x, y, z), (slope_x, slope_y, upright), scale)
@@ -109,8 +109,21 @@ def check_mesh(mesh: Mesh) -> None:
         )
 
 
-def _gradients(x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Bools]:
-    """Return the gradient of each facet and whether it is upright or without area, (t,) each."""
+def gradients(x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Bools]:
+    """Measure which way and how steeply facets rise.
+
+    Parameters
+    ----------
+    x, y, z : (3, t) float64
+        Corners, mm.
+
+    Returns
+    -------
+    slope_x, slope_y : (t,) float64
+        Gradient, mm/mm; 0 where upright.
+    upright : (t,) bool
+        Whether the facet stands upright or has no area.
+    """
     ax, ay, az = x[1] - x[0], y[1] - y[0], z[1] - z[0]
     bx, by, bz = x[2] - x[0], y[2] - y[0], z[2] - z[0]
     nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx

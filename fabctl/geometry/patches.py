@@ -143,6 +143,11 @@ class Edges:
     rise: Floats
     offset: Box
 
+    def take(self, index: Ints) -> Edges:
+        """Pick edges."""
+        ends = (self.x[index], self.y[index], self.z[index], self.ex[index], self.ey[index])
+        return Edges(self.shape, *ends, self.length_mm[index], self.rise[index], self.offset.take(index))
+
     @property
     def low_mm(self) -> Floats:
         """Lowest y of each region."""
@@ -193,6 +198,10 @@ class Vertices:
     y: Floats
     z: Floats
     offset: Box
+
+    def take(self, index: Ints) -> Vertices:
+        """Pick vertices."""
+        return Vertices(self.shape, self.x[index], self.y[index], self.z[index], self.offset.take(index))
 
     @property
     def low_mm(self) -> Floats:
