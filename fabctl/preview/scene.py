@@ -80,18 +80,14 @@ class Scene:
             corners.append(np.array([self.start]))
         if not corners:
             return (0.0, 0.0, 1.0, 1.0)
-        everything = np.vstack(corners)
-        low, high = everything.min(axis=0), everything.max(axis=0)
-        return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return _around(corners)
 
     def drawn(self) -> Box | None:
         """Return the extents of what is cut (no rapids, no stock), mm; None when nothing is."""
         parts = [s.points for s in self.strokes if not s.dashed and len(s.points)]
         if not parts:
             return None
-        everything = np.vstack(parts)
-        low, high = everything.min(axis=0), everything.max(axis=0)
-        return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return _around(parts)
 
 
 def scene_of_curves(design: Design, *, tolerance_mm: float = 0.05) -> Scene:
@@ -159,7 +155,8 @@ def scene_of_moves(
     owner = np.zeros(len(moves), np.int64) if operation is None else operation
     motion = moves["motion"][source]
     kind = np.where(motion == RAPID, -1, owner[source])
-    travels = (motion != DWELL) & np.any(begin[:, :2] != end[:, :2], axis=1)
+    across = (begin[:, 0] != end[:, 0]) | (begin[:, 1] != end[:, 1])
+    travels = (motion != DWELL) & across
     strokes = []
     if parts is not None and len(parts):
         points, offsets = _polylines(flatten(parts, tolerance_mm))
@@ -187,6 +184,14 @@ def size_text(box: Box) -> str:
     return f"{box[2] - box[0]:.1f} × {box[3] - box[1]:.1f} mm"
 
 
+def _around(parts: list[Floats]) -> Box:
+    """Return the box around all points; column by column is several times faster than both at once."""
+    x, y = [part[:, 0] for part in parts], [part[:, 1] for part in parts]
+    low = [min(float(v.min()) for v in axis) for axis in (x, y)]
+    high = [max(float(v.max()) for v in axis) for axis in (x, y)]
+    return (low[0], low[1], high[0], high[1])
+
+
 def _polylines(curves: Curves) -> tuple[Floats, Ints]:
     """Points and offsets of flattened curves, closed ones returning to their first point."""
     if not len(curves):
@@ -200,13 +205,14 @@ def _runs(begin: Floats, end: Floats, wanted: NDArray[np.bool_]) -> tuple[Floats
     rows = np.flatnonzero(wanted)
     if not len(rows):
         return np.zeros((0, 2)), np.zeros(1, np.int64)
-    breaks = np.concatenate(([True], np.any(begin[rows[1:]] != end[rows[:-1]], axis=1)))
-    return _chain(begin[rows], end[rows], breaks)
+    begin, end = begin[rows], end[rows]
+    apart = (begin[1:, 0] != end[:-1, 0]) | (begin[1:, 1] != end[:-1, 1])
+    return _chain(begin, end, np.append(True, apart))
 
 
 def _holes(motion: NDArray[np.uint8], begin: Floats, end: Floats, wanted: NDArray[np.bool_]) -> Floats:
     """Find where a tool goes down and straight up again, (k, 2) mm."""
-    still = np.all(begin[:, :2] == end[:, :2], axis=1)
+    still = (begin[:, 0] == end[:, 0]) & (begin[:, 1] == end[:, 1])
     down = wanted & still & (motion == FEED) & (end[:, 2] < begin[:, 2])
     up = np.append(still[1:] & (end[1:, 2] > begin[1:, 2]), False)
     return np.unique(end[down & up][:, :2], axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import InputError
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, Floats, Ints, Moves, starts, sweeps
+from fabctl.toolpath.moves import CHUNK_MOVES, Floats, Ints, Moves, arc_rows, starts, sweeps
 
 
 def flatten_moves(moves: Moves, start: NDArray[np.float64], tolerance_mm: float) -> tuple[Floats, Ints]:
@@ -39,13 +39,22 @@ def flatten_moves(moves: Moves, start: NDArray[np.float64], tolerance_mm: float)
     """
     if not tolerance_mm > 0:
         raise InputError(f"a tolerance of {tolerance_mm} mm cannot be met", remedy="give one above 0")
-    radius = np.hypot(moves["ij"][:, 0], moves["ij"][:, 1])
-    turn = np.abs(sweeps(moves, start))
-    ratio = np.divide(tolerance_mm, radius, out=np.ones_like(radius), where=radius > 0)
-    step = np.clip(2 * np.arccos(1 - np.minimum(ratio, 1)), 1e-5, np.pi / 2)
-    pieces = np.where(turn > 0, np.ceil(turn / step - 1e-9), 1)
-    points, source = cut_arcs(moves, start, np.maximum(pieces, 1).astype(np.int64))
-    return np.ascontiguousarray(points.T), source
+    points, source = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
+    for first in range(0, len(moves), CHUNK_MOVES):
+        some = moves[first : first + CHUNK_MOVES]
+        begin = moves["xyz"][first - 1] if first else start
+        pieces = np.ones(len(some), np.int64)
+        rows = arc_rows(some)
+        if len(rows):
+            radius = np.hypot(some["ij"][rows, 0], some["ij"][rows, 1])
+            ratio = np.divide(tolerance_mm, radius, out=np.ones_like(radius), where=radius > 0)
+            step = np.clip(2 * np.arccos(1 - np.minimum(ratio, 1)), 1e-5, np.pi / 2)
+            turn = np.abs(sweeps(some, begin)[rows])
+            pieces[rows] = np.maximum(np.ceil(turn / step - 1e-9), 1)
+        cut, owner = cut_arcs(some, begin, pieces)
+        points.append(cut.T)
+        source.append(owner + first)
+    return np.concatenate(points), np.concatenate(source)
 
 
 def cut_arcs(moves: Moves, start: NDArray[np.float64], pieces: Ints) -> tuple[Floats, Ints]:
@@ -67,7 +76,7 @@ def cut_arcs(moves: Moves, start: NDArray[np.float64], pieces: Ints) -> tuple[Fl
         The move of each piece.
     """
     ends = np.ascontiguousarray(moves["xyz"].T)
-    arc = np.flatnonzero((moves["motion"] == ARC_CW) | (moves["motion"] == ARC_CCW))
+    arc = arc_rows(moves)
     if not len(arc):
         return ends, np.arange(len(moves))
     counts = np.ones(len(moves), np.int64)

@@ -20,6 +20,9 @@ MOVE = np.dtype(
     ]
 )
 
+CHUNK_MOVES = 1 << 13
+"""Rows looked at together where work is cut into pieces: their columns stay in the processor's cache."""
+
 Moves = NDArray[np.void]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

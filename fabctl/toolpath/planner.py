@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fabctl.errors import InputError
 from fabctl.toolpath.flatten import cut_arcs
-from fabctl.toolpath.moves import ARC_CW, DWELL, RAPID, Bools, Floats, Ints, Moves, sweeps
+from fabctl.toolpath.moves import ARC_CW, CHUNK_MOVES, DWELL, RAPID, Bools, Floats, Ints, Moves, sweeps
 
 STRAIGHT = 0.999999
 """Cosine beyond which Grbl takes two blocks for one straight line, or for a reversal."""
@@ -20,7 +20,7 @@ STRAIGHT = 0.999999
 TINY_MM = 1e-9
 """Below this, far under any step, nothing moves."""
 
-CHUNK_MOVES, CHUNK_BLOCKS = 1 << 13, 1 << 15
+CHUNK_BLOCKS = 1 << 15
 """Looked at together: their columns stay in the processor's cache."""
 
 

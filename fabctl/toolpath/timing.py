@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import InputError
-from fabctl.toolpath.moves import DWELL, MOVE, RAPID, Bools, Floats, Ints, Moves, lengths, starts
+from fabctl.toolpath.moves import CHUNK_MOVES, DWELL, MOVE, RAPID, Bools, Floats, Ints, Moves, lengths, starts
 from fabctl.toolpath.planner import (
     CHUNK_BLOCKS,
-    CHUNK_MOVES,
     Blocks,
     ControllerCost,
     Kinematics,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fabctl.errors import InputError
 from fabctl.toolpath.flatten import flatten_moves
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, RAPID, lengths
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, FEED, MOVE
 
 
 def rows(*moves):
@@ -49,3 +49,18 @@ def test_no_tolerance_is_refused_and_no_move_gives_no_piece():
     assert len(flatten_moves(np.zeros(0, MOVE), np.zeros(3), 0.01)[0]) == 0
     with pytest.raises(InputError, match="tolerance"):
         flatten_moves(np.zeros(0, MOVE), np.zeros(3), 0.0)
+
+
+def test_where_a_long_way_is_cut_leaves_no_trace():
+    """Law: a way in two parts has the pieces of the whole, wherever it is parted."""
+    count = 2 * CHUNK_MOVES + 100
+    rng = np.random.default_rng(5)
+    moves = np.zeros(count, MOVE)
+    moves["motion"] = rng.choice([FEED, ARC_CW, ARC_CCW], count)
+    moves["xyz"], moves["ij"] = rng.normal(0, 5, (count, 3)), rng.normal(0, 2, (count, 2))
+    points, source = flatten_moves(moves, np.zeros(3), 0.05)
+    for at in (1, CHUNK_MOVES // 2, CHUNK_MOVES, CHUNK_MOVES + 1, count - 1):
+        first, first_source = flatten_moves(moves[:at], np.zeros(3), 0.05)
+        rest, rest_source = flatten_moves(moves[at:], moves["xyz"][at - 1], 0.05)
+        assert np.array_equal(np.concatenate((first, rest)), points)
+        assert np.array_equal(np.concatenate((first_source, rest_source + at)), source)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import InputError
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, MOVE, RAPID
-from fabctl.toolpath.planner import CHUNK_BLOCKS, CHUNK_MOVES, Kinematics, chords, lay_out, look_ahead, plan
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, DWELL, FEED, MOVE, RAPID
+from fabctl.toolpath.planner import CHUNK_BLOCKS, Kinematics, chords, lay_out, look_ahead, plan
 
 LASER = Kinematics((80, 80, 400), (10000, 10000, 1000), (1200, 1200, 100), laser_mode=True)
 
