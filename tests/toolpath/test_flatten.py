@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fabctl.errors import InputError
 from fabctl.toolpath.flatten import flatten_moves
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, FEED, MOVE
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, FEED, MOVE, RAPID, lengths
 
 
 def rows(*moves):
