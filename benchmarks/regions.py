@@ -24,7 +24,7 @@ class Work:
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"vertices": shapely.get_num_coordinates(self.region)}
+        return {"vertices": int(shapely.get_num_coordinates(self.region))}
 
 
 def coastline(count: int, *, seed: int, radius_mm: float = 150.0) -> shapely.Polygon:

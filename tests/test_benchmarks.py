@@ -31,7 +31,18 @@ def test_one_row_is_one_object_with_the_keys_scripts_read():
 
 
 def test_every_row_of_the_issue_is_there():
-    rows = {"slicing", "stl"}
+    rows = {
+        "slicing",
+        "stl",
+        "reading",
+        "writing",
+        "ordering",
+        "curves",
+        "timing",
+        "removal",
+        "regions",
+        "program",
+    }
     assert rows <= set(names())
 
 
