@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, Moves, starts, sweeps
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, DWELL, FEED, Moves, arc_rows, starts, sweeps
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -21,7 +21,8 @@ FARTHEST_MM = 10_000.0
 
 def is_arc(moves: Moves) -> Bools:
     """Say which moves are arcs, shape (n,)."""
-    return np.isin(moves["motion"], (ARC_CW, ARC_CCW))
+    motion = moves["motion"]
+    return np.asarray((motion == ARC_CW) | (motion == ARC_CCW), np.bool_)
 
 
 def radii(moves: Moves, start: Floats) -> tuple[Floats, Floats]:
@@ -230,20 +231,32 @@ def reach(moves: Moves, start: Floats) -> tuple[Floats, Floats]:
     [[20.0, 10.0, 0.0]]
     """
     low, high = moves["xyz"].copy(), moves["xyz"].copy()
-    rows = np.flatnonzero(is_arc(moves))
-    if len(rows):
-        begin = starts(moves, start)[rows, :2]
-        centre = begin + moves["ij"][rows]
-        radius = np.hypot(*moves["ij"][rows].T)
-        turn = sweeps(moves, start)[rows]
-        from_angle = np.arctan2(*(begin - centre).T[::-1])
-        for quarter, (x, y) in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):
-            ahead = np.mod((quarter * np.pi / 2 - from_angle) * np.sign(turn), 2 * np.pi)
-            passed = ahead <= np.abs(turn)
-            extreme = centre[passed] + radius[passed, None] * (x, y)
-            low[rows[passed], :2] = np.minimum(low[rows[passed], :2], extreme)
-            high[rows[passed], :2] = np.maximum(high[rows[passed], :2], extreme)
+    for first in range(0, len(moves), CHUNK_MOVES):
+        some = moves[first : first + CHUNK_MOVES]
+        rows = arc_rows(some)
+        if len(rows):
+            begin = moves["xyz"][first - 1] if first else start
+            _widen(some, begin, rows, low[first : first + CHUNK_MOVES], high[first : first + CHUNK_MOVES])
     return low, high
+
+
+def _widen(moves: Moves, start: Floats, rows: Ints, low: Floats, high: Floats) -> None:
+    """Widen the boxes of the arcs in some rows to the extremes they pass."""
+    begin = starts(moves, start)[rows, :2]
+    centre = (begin + moves["ij"][rows]).T
+    radius = np.hypot(*moves["ij"][rows].T)
+    turn = sweeps(moves, start)[rows]
+    from_angle = np.arctan2(*(begin.T - centre)[::-1])
+    least, most = low[rows, :2].T.copy(), high[rows, :2].T.copy()
+    for quarter, way in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):
+        ahead = (quarter * np.pi / 2 - from_angle) * np.sign(turn)
+        ahead -= 2 * np.pi * np.floor(ahead / (2 * np.pi))
+        passed = ahead <= np.abs(turn)
+        for axis in (0, 1):
+            extreme = centre[axis] + radius * way[axis]
+            np.minimum(least[axis], extreme, out=least[axis], where=passed)
+            np.maximum(most[axis], extreme, out=most[axis], where=passed)
+    low[rows, :2], high[rows, :2] = least.T, most.T
 
 
 def extents_mm(moves: Moves, start: Floats) -> tuple[Floats, Floats]:

@@ -17,7 +17,7 @@ from fabctl.program.write import dialect_of, write_sections
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit, machine_digest
 from fabctl.shop.stock import Stock
-from fabctl.toolpath.moves import DWELL, RAPID, lengths, starts
+from fabctl.toolpath.moves import CHUNK_MOVES, DWELL, RAPID, lengths, starts
 from fabctl.units import format_duration
 
 Ints = NDArray[np.int64]
@@ -166,16 +166,19 @@ def _motion(program: Program, machine: Machine, notes: Notebook) -> None:
 def feed_limits(program: Program, machine: Machine) -> Floats:
     """Return the fastest feed each move can have along its direction, shape (n,), mm/min; a dwell inf."""
     moves = program.moves
-    way = np.abs(moves["xyz"] - starts(moves, program.start))
-    flat = is_arc(moves)
-    # angles are the costly part of a length, and only arcs have any
-    length = lengths(moves, program.start) if flat.any() else np.sqrt(np.einsum("ij,ij->i", way, way))
-    share = way / np.where(length > 0, length, 1.0)[:, None]
-    # an arc points everywhere in turn: the slower of X and Y holds
-    share[flat, :2] = 1.0
-    rates = np.array(machine.max_rate_mm_min)
-    with np.errstate(divide="ignore"):
-        limits: Floats = np.min(np.where(share > 1e-9, rates / share, np.inf), axis=1)
+    limits = np.full(len(moves), np.inf)
+    for first in range(0, len(moves), CHUNK_MOVES):
+        some, limit = moves[first : first + CHUNK_MOVES], limits[first : first + CHUNK_MOVES]
+        begin = moves["xyz"][first - 1] if first else program.start
+        length = lengths(some, begin)
+        length[length == 0] = 1.0
+        arc = is_arc(some)
+        way = np.abs(np.diff(some["xyz"], axis=0, prepend=np.reshape(begin, (1, 3))))
+        for axis, rate in enumerate(machine.max_rate_mm_min):
+            # an arc points everywhere in turn: the slower of X and Y holds
+            share = way[:, axis] / length if axis == 2 else np.where(arc, 1.0, way[:, axis] / length)
+            np.minimum(limit, rate / np.maximum(share, 1e-300), out=limit, where=share > 1e-9)
+    limits[moves["motion"] == DWELL] = np.inf
     return limits
 
 
@@ -184,8 +187,10 @@ def _envelope(program: Program, machine: Machine, stock: Stock | None, notes: No
     moves, line = program.moves, program.line
     low, high = reach(moves, program.start)
     lost = _lost(program)
-    low, high = np.where(lost, np.nan, low), np.where(lost, np.nan, high)
-    low[moves["motion"] == DWELL] = high[moves["motion"] == DWELL] = np.nan
+    if lost is not None:
+        low, high = np.where(lost, np.nan, low), np.where(lost, np.nan, high)
+    standing = moves["motion"] == DWELL
+    low[standing] = high[standing] = np.nan
     if len(program.state) and program.state["flags"][0] & INCREMENTAL:
         notes.add("start-unknown", int(line[0]))
         low[0], high[0] = np.minimum(low[0], program.start), np.maximum(high[0], program.start)
@@ -227,11 +232,12 @@ def _stock(program: Program, stock: Stock, low: Floats, high: Floats, notes: Not
         notes.add("stock-through", program.line[deep], where)
 
 
-def _lost(program: Program) -> Bools:
-    """Say which coordinates only the machine knows, shape (n, 3)."""
-    if not len(program.state):
-        return np.zeros((len(program.moves), 3), bool)
-    lost: Bools = (program.state["flags"][:, None] & np.array(LOST)) != 0
+def _lost(program: Program) -> Bools | None:
+    """Say which coordinates only the machine knows, shape (n, 3); None when there is none."""
+    flags = program.state["flags"]
+    if not np.any(flags & np.uint8(sum(LOST))):
+        return None
+    lost: Bools = (flags[:, None] & np.array(LOST)) != 0
     return lost
 
 
@@ -279,11 +285,14 @@ def _rapids(program: Program, machine: Machine, notes: Notebook) -> None:
     if not machine.has_z or machine.head.kind == "laser":
         return
     moves, line = program.moves, program.line
-    begin, end = starts(moves, program.start), moves["xyz"]
-    known = ~_lost(program)[:, 2]
-    deep = known & (moves["motion"] == RAPID) & (end[:, 2] < -SLACK_MM)
+    end = moves["xyz"]
+    deep = (moves["motion"] == RAPID) & (end[:, 2] < -SLACK_MM)
+    lost = _lost(program)
+    if lost is not None:
+        deep &= ~lost[:, 2]
     if not deep.any():
         return
+    begin = starts(moves, program.start)
     across = np.any(np.abs(end[:, :2] - begin[:, :2]) > SLACK_MM, axis=1)
     in_stock = deep & across & (begin[:, 2] < -SLACK_MM)
     # running minimum of the cut depth at one place: places are kept apart by an offset larger than any Z
@@ -439,6 +448,8 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
 def _settle_lost(moves: NDArray[np.void], program: Program, machine: Machine) -> None:
     """Give lost coordinates a safe place: Z the clearance height, X and Y the last known."""
     lost = _lost(program)
+    if lost is None:
+        return
     for axis in (0, 1):
         if lost[:, axis].any():
             last = np.maximum.accumulate(np.where(lost[:, axis], -1, np.arange(len(moves))))

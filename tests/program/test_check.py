@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import RefusedError
+from fabctl.program.arcs import reach
 from fabctl.program.check import _OWN_LINE, _sound_text, check, feed_limits, permit, rewrite
 from fabctl.program.findings import KINDS, Notebook
+from fabctl.program.model import Program
 from fabctl.program.read import read
 from fabctl.program.write import write
 from fabctl.shop.machine import load_machine
 from fabctl.shop.material import load_material
 from fabctl.shop.stock import Stock
-from fabctl.toolpath.moves import FEED, MOVE, RAPID, Toolpath
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, DWELL, FEED, MOVE, RAPID, Toolpath
 from tests.program.test_write import moves
 
 ROUTER = load_machine("router-3018")
@@ -120,6 +122,29 @@ def test_foreign_bytes_are_never_permitted():
     with pytest.raises(RefusedError, match="not written here"):
         permit(program, ROUTER)
     permit(rewrite(program, ROUTER), ROUTER)
+
+
+def test_a_long_program_is_measured_as_its_moves_one_by_one():
+    """Law: where work is cut into pieces leaves no trace in boxes and feed limits."""
+    count = CHUNK_MOVES + 300
+    rng = np.random.default_rng(8)
+    rows = np.zeros(count, MOVE)
+    rows["motion"] = rng.choice([RAPID, FEED, ARC_CW, ARC_CCW, DWELL], count)
+    rows["xyz"], rows["ij"] = rng.integers(-3, 4, (count, 3)), rng.integers(-3, 4, (count, 2))
+    start = np.array([1.0, -1.0, 2.0])
+    rows["xyz"][rows["motion"] == DWELL] = np.nan
+    last = np.maximum.accumulate(np.where(rows["motion"] == DWELL, -1, np.arange(count)))
+    rows["xyz"] = np.where((last >= 0)[:, None], rows["xyz"][last], start)
+    whole = Program("a", b"", rows, np.arange(count), start)
+    low, high = reach(rows, start)
+    limits = feed_limits(whole, ROUTER)
+    for k in [*range(200), *range(CHUNK_MOVES - 100, count)]:
+        begin = rows["xyz"][k - 1] if k else start
+        alone = rows[k : k + 1].copy()
+        one_low, one_high = reach(alone, begin)
+        assert np.array_equal(one_low[0], low[k])
+        assert np.array_equal(one_high[0], high[k])
+        assert feed_limits(Program("a", b"", alone, np.zeros(1, int), begin.copy()), ROUTER)[0] == limits[k]
 
 
 def test_findings_at_hand_serve_a_permit_as_a_new_check_does():
