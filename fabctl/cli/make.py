@@ -97,8 +97,8 @@ def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) ->
     bench = open_bench(port, work.machine, work.program)
     sections = tuple(section.tool for section in work.program.sections)
     try:
-        with hands_on(operator), progress_bar(work.title, work.estimated_s) as tell:
-            watchers = Watchers(operator, arm_by(port, sections), tell)
+        with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
+            watchers = Watchers(operator, arm_by(port, sections, screen), screen.tell, hands.phase)
             return carry_out(work, bench, watchers, root=root, check_first=check_first)
     finally:
         bench.port.close()

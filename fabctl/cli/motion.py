@@ -1,12 +1,14 @@
-"""What every command that moves a machine shares: asking first, a progress bar, and the operator's Ctrl-C."""
+"""What every command that moves a machine shares: asking first, a progress bar, and the operator's hand."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,6 @@ from fabctl.errors import InputError
 from fabctl.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fabctl.shop.machine import Machine
     from fabctl.stream.run import Pause, Progress
     from fabctl.stream.stops import Operator
@@ -40,6 +40,25 @@ CHECK_FIRST = click.option(
     "--check-first", is_flag=True, help="Send everything through the controller's check mode before it moves."
 )
 DRY = click.option("-n", "--dry-run", is_flag=True, help="Plan and check; open no port, move nothing.")
+
+ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that end a process elsewhere; here they end the run first, the machine held and its head off."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a run is shown on.
+
+    Parameters
+    ----------
+    tell : callable
+        Told at each status report.
+    asking : callable
+        A context in which a person may be asked: nothing draws over the question.
+    """
+
+    tell: Callable[[Progress], None]
+    asking: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def demand_consent(machine: Machine, port: str, confirm: str | None, told: dict[str, str]) -> None:
@@ -68,10 +87,26 @@ def demand_consent(machine: Machine, port: str, confirm: str | None, told: dict[
             "nobody is there to ask",
             remedy=f"--confirm {machine.name} says that the machine is free and watched",
         )
+    forget_typed()
     click.confirm(_("Machine free, stock held, tool in, work zero set?"), abort=True, err=True)
 
 
-def arm_by(port: str, tools: tuple[str, ...]) -> Callable[[Pause], bool]:
+def forget_typed() -> None:
+    """Throw away what was typed before the question was there: it cannot have been its answer."""
+    if not sys.stdin.isatty():
+        return
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
+def arm_by(port: str, tools: tuple[str, ...], screen: Screen) -> Callable[[Pause], bool]:
     """Return what asks the person before each section; the virtual controller needs nobody.
 
     Parameters
@@ -79,69 +114,120 @@ def arm_by(port: str, tools: tuple[str, ...]) -> Callable[[Pause], bool]:
     port : str
     tools : tuple of str
         Tool of each section; empty where the program names none.
+    screen : Screen
     """
 
     def _arm(pause: Pause) -> bool:
         index = pause.section - 1
         tool = tools[index] if index < len(tools) and tools[index] else _("the tool for this section")
-        say("\n" + _("section {number}: {tool}").format(number=pause.section, tool=tool))
-        if port.startswith(SIM):
-            say(_("the virtual machine has changed it"))
-            return True
-        say(_("The head is off. Change the tool; its tip must stand where the last one's did."))
-        say(_("If it cannot: answer no. The run ends there, position known."))
-        return click.confirm(_("Go on?"), err=True)
+        with screen.asking():
+            say("\n" + _("section {number}: {tool}").format(number=pause.section, tool=tool))
+            if port.startswith(SIM):
+                say(_("the virtual machine has changed it"))
+                return True
+            return _tool_is_in(pause.section)
 
     return _arm
 
 
+def _tool_is_in(section: int) -> bool:
+    """Ask for the section's number: a word nobody types by habit or in advance."""
+    say(_("The head is off. Change the tool; its tip must stand where the last one's did."))
+    if not sys.stdin.isatty():
+        say(_("Nobody is there to ask: the run ends here, position known."))
+        return False
+    forget_typed()
+    question = _("Type {number} to go on; anything else ends the run, position known")
+    answer = click.prompt(question.format(number=section), default="", show_default=False, err=True)
+    return str(answer).strip() == str(section)
+
+
+class Hands:
+    """The operator's hand on a run: Ctrl-C, the keyboard, and signals that end a process.
+
+    Parameters
+    ----------
+    operator : Operator
+        What the sender obeys.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        self.operator = operator
+        self.presses = 0
+        self.started = False
+
+    def phase(self, kind: str) -> None:
+        """Take note of how far the run is: before its first line a stop is a reset."""
+        if kind == "connected":
+            say(_("connected; getting ready (homing where the machine can)"))
+        self.started = self.started or kind == "started"
+
+    def pressed(self, _number: int, _frame: FrameType | None) -> None:
+        """Answer Ctrl-C: feed hold first, then soft reset; the machine comes before the words."""
+        self.presses += 1
+        if self.presses > 1:
+            self.operator.reset()
+            _say(
+                "\n" + _("soft reset: the run ends; home the machine before the next move if it was moving.")
+            )
+        elif not self.started:
+            self.operator.hold()
+            _say("\n" + _("stopped before the first line: soft reset. Home the machine again."))
+        else:
+            self.operator.hold()
+            _say("\n" + _("feed hold: the machine brakes and keeps its position."))
+            _say(_("Ctrl-C again: soft reset. Enter: go on. a and Enter: end the run."))
+            threading.Thread(target=self._wait_for_word, daemon=True).start()
+
+    def ended(self, _number: int, _frame: FrameType | None) -> None:
+        """Answer a signal that would end the process: hold, wait, reset, head off."""
+        self.operator.abort()
+        _say("\n" + _("asked to end: the machine is held, then reset; the run ends."))
+
+    def _wait_for_word(self) -> None:
+        """Wait for the person's word after a hold; without a keyboard the machine stays held."""
+        with contextlib.suppress(OSError, ValueError):
+            forget_typed()
+            while word := sys.stdin.readline():
+                if not word.strip():
+                    self.presses = 0
+                    self.operator.resume()
+                    return
+                if word.strip().lower() == "a":
+                    self.operator.abort()
+                    return
+                _say(_("Still held. Enter alone: go on. a and Enter: end the run."))
+
+
+def _say(text: str) -> None:
+    """Say something from a signal handler; a terminal that is gone is no reason to fail."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        say(text)
+
+
 @contextmanager
-def hands_on(operator: Operator) -> Iterator[None]:
-    """Let the first Ctrl-C be a feed hold and the second a soft reset; both are said.
+def hands_on(operator: Operator) -> Iterator[Hands]:
+    """Let Ctrl-C and ending signals reach the machine before they reach this process.
 
     Parameters
     ----------
     operator : Operator
     """
-    presses = 0
-
-    def _pressed(_number: int, _frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        if presses == 1:
-            operator.hold()
-            say("\n" + _("feed hold: the machine brakes and keeps its position."))
-            say(_("Ctrl-C again: soft reset. Enter: go on. a and Enter: end the run."))
-            threading.Thread(target=_wait_for_word, args=(operator, _resumed), daemon=True).start()
-        else:
-            operator.reset()
-            say("\n" + _("soft reset: the run ends; home the machine before the next move if it was moving."))
-
-    def _resumed() -> None:
-        nonlocal presses
-        presses = 0
-
-    before = signal.signal(signal.SIGINT, _pressed)
+    hands = Hands(operator)
+    wanted = {signal.SIGINT: hands.pressed}
+    for name in ENDING_SIGNALS:
+        if hasattr(signal, name):
+            wanted[getattr(signal, name)] = hands.ended
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
-        yield
+        yield hands
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _wait_for_word(operator: Operator, resumed: Callable[[], None]) -> None:
-    """Wait for the person's word after a hold; without a keyboard the machine stays held."""
-    word = sys.stdin.readline()
-    if not word:
-        return
-    if word.strip().lower().startswith("a"):
-        operator.abort()
-    else:
-        resumed()
-        operator.resume()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
-def progress_bar(title: str, estimated_s: float) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(title: str, estimated_s: float) -> Iterator[Screen]:
     """Show how far a run is: a bar on a terminal, a line every tenth elsewhere.
 
     Parameters
@@ -162,25 +248,32 @@ def progress_bar(title: str, estimated_s: float) -> Iterator[Callable[[Progress]
             told = tenth
             say(f"{title}: {10 * tenth} %, line {progress.executed} of {progress.lines}, {progress.state}")
 
-    yield _tell
+    yield Screen(_tell)
 
 
-def _bar(title: str, estimated_s: float) -> Iterator[Callable[[Progress], None]]:
+def _bar(title: str, estimated_s: float) -> Iterator[Screen]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} % {task.fields[at]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    shares = TextColumn("{task.percentage:>3.0f} % {task.fields[at]}")
+    with Bar(
+        TextColumn("{task.description}"), BarColumn(), shares, console=Console(stderr=True), transient=True
+    ) as bar:
         task = bar.add_task(title, total=1.0, at="")
 
         def _tell(progress: Progress) -> None:
-            left = format_duration(max(estimated_s - progress.elapsed_s, 0.0))
-            at = f"line {progress.executed}/{progress.lines}, about {left} left, {progress.state}"
+            left_s = estimated_s - progress.elapsed_s
+            left = f"about {format_duration(left_s)} left" if left_s > 1 else "nearly done"
+            at = f"line {progress.executed}/{progress.lines}, {left}, {progress.state}"
             bar.update(task, completed=progress.executed / max(progress.lines, 1), at=at)
 
-        yield _tell
+        @contextmanager
+        def _asking() -> Iterator[None]:
+            bar.stop()
+            try:
+                yield
+            finally:
+                bar.start()
+
+        yield Screen(_tell, _asking)

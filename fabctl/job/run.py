@@ -181,11 +181,14 @@ class Watchers:
         Asked before each section after the first; False ends the run.
     progress : callable
         Told at each status report.
+    phase : callable
+        Told of each transition by its name: connected, homed, started, section, end …
     """
 
     operator: Operator = field(default_factory=Operator)
     arm: Callable[[Pause], bool] = lambda _pause: False
     progress: Callable[[Progress], None] = lambda _progress: None
+    phase: Callable[[str], None] = lambda _kind: None
 
 
 @dataclass(frozen=True)
@@ -258,12 +261,14 @@ def carry_out(
     folder = new_run_folder(root or runs_folder(), work.title, started)
     atomic_write(folder / "program.nc", work.program.text)
     journal = Journal(folder)
+    journal.transition("planned", {"machine": work.machine.name, "material": work.material})
     begun_s: list[float] = []
 
     def _transition(kind: str, facts: Mapping[str, Fact]) -> None:
         if kind in {"started", "section"}:
             begun_s.append(bench.port.clock_s())
         journal.transition(kind, facts)
+        watchers.phase(kind)
 
     def _progress(counts: Progress) -> None:
         journal.progress(counts)

@@ -10,7 +10,7 @@ from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit
 from fabctl.stream.path import Leg
 from fabctl.stream.replies import Point
-from fabctl.stream.stops import STOPS, Cause, EndState, Operator
+from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
 
 Fact = str | int | float | bool | None | tuple[float, ...] | tuple[str, ...]
 
@@ -205,5 +205,5 @@ class RunResult:
             f"{self.end_state}: {self.reason}; {head[self.head_off]}",
             file=file,
             place=f"line {self.executed + 1} of {self.lines}",
-            remedy=STOPS[self.cause].remedy,
+            remedy=remedy_for(self.cause, self.end_state),
         )

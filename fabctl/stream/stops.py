@@ -76,6 +76,7 @@ class Cause(StrEnum):
     INTERRUPTED = "sender interrupted"
 
 
+READY = "start again when ready"
 _HOME = "find the position anew: home, or set the zero by hand"
 _LINK = "look at cable, earthing and other programs on the port; the part is not to be trusted"
 
@@ -86,18 +87,14 @@ STOPS: dict[Cause, StopRule] = {
         EndState.DONE,
         "",
     ),
-    Cause.OPERATOR_ABORT: StopRule(
-        "the operator asked for an abort", Answer.HOLD, EndState.KNOWN, "start again when ready"
-    ),
+    Cause.OPERATOR_ABORT: StopRule("the operator asked for an abort", Answer.HOLD, EndState.KNOWN, READY),
     Cause.OPERATOR_RESET: StopRule(
         "the operator asked for a reset at once; position stays known only if the machine stood still",
         Answer.RESET,
         EndState.KNOWN,
         _HOME,
     ),
-    Cause.DECLINED: StopRule(
-        "a section was not armed by the operator", Answer.HOLD, EndState.KNOWN, "start again when ready"
-    ),
+    Cause.DECLINED: StopRule("a section was not armed by the operator", Answer.HOLD, EndState.KNOWN, READY),
     Cause.HELD: StopRule(
         "a hold or an open door that nobody here asked for, and ten minutes without a resume",
         Answer.HOLD,
@@ -190,6 +187,18 @@ STOPS: dict[Cause, StopRule] = {
     ),
 }
 """What is done for each cause; the only place where that is decided."""
+
+
+def remedy_for(cause: Cause, end: EndState) -> str:
+    """Say what a person does next; nobody is sent to look for a position that is known.
+
+    Examples
+    --------
+    >>> remedy_for(Cause.OPERATOR_RESET, EndState.KNOWN)
+    'start again when ready'
+    """
+    remedy = STOPS[cause].remedy
+    return READY if end is EndState.KNOWN and remedy == _HOME else remedy
 
 
 def stops_table() -> str:

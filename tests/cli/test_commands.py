@@ -218,30 +218,75 @@ def _serve(machine: str) -> tuple[subprocess.Popen, str]:
     return process, process.stdout.readline().strip()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C of another process is POSIX")
-def test_first_ctrl_c_is_a_feed_hold_the_second_a_soft_reset_and_both_are_said(square, tmp_path):
+@pytest.fixture
+def real_time_run(square, tmp_path):
+    """A run on a virtual controller in real time, already under way: (process, what it said so far)."""
     server, url = _serve("router-3018")
     command = [sys.executable, "-m", "fabctl", "make", str(square), *ON_3018, "--port", url]
     command += ["--confirm", "router-3018", "--out", str(tmp_path / "runs")]
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    try:
-        said = []
-        for line in run.stderr:
-            said.append(line)
-            if "0 %" in line:
-                break
-        time.sleep(1.0)
-        run.send_signal(signal.SIGINT)
-        time.sleep(2.0)
-        run.send_signal(signal.SIGINT)
-        told = "".join(said) + "".join(run.stderr)
-        run.wait(timeout=60)
-        assert "feed hold" in told
-        assert "soft reset" in told
-        assert run.returncode in {6, 7}, told
-        assert "stopped" in told
-    finally:
-        for process, pipe in ((run, run.stderr), (server, server.stdout)):
-            process.kill()
-            process.wait()
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    run = subprocess.Popen(command, text=True, **pipes)
+    said = []
+    for line in run.stderr:
+        said.append(line)
+        if ": 0 %" in line:
+            break
+    time.sleep(1.0)
+    yield run, said
+    for process, used in ((run, (run.stderr, run.stdin)), (server, (server.stdout,))):
+        process.kill()
+        process.wait()
+        for pipe in used:
             pipe.close()
+
+
+def _rest(run, said) -> str:
+    told = "".join(said) + "".join(run.stderr)
+    run.wait(timeout=60)
+    return told
+
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals to another process are POSIX")
+
+
+@POSIX
+def test_first_ctrl_c_is_a_feed_hold_the_second_a_soft_reset_and_both_are_said(real_time_run):
+    run, said = real_time_run
+    run.send_signal(signal.SIGINT)
+    time.sleep(2.0)
+    run.send_signal(signal.SIGINT)
+    told = _rest(run, said)
+    assert "feed hold" in told
+    assert "soft reset" in told
+    assert run.returncode in {6, 7}, told
+    assert "head off" in told
+
+
+@POSIX
+def test_after_a_hold_only_an_empty_line_goes_on_and_a_ends_the_run(real_time_run):
+    run, said = real_time_run
+    run.send_signal(signal.SIGINT)
+    time.sleep(1.0)
+    run.stdin.write("no stop\n")
+    run.stdin.flush()
+    time.sleep(1.0)
+    run.stdin.write("a\n")
+    run.stdin.flush()
+    told = _rest(run, said)
+    assert "Still held" in told
+    assert run.returncode == 6, told
+    assert "position known" in told
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_a_process_ends_the_run_first_with_the_head_off(real_time_run, tmp_path, name):
+    run, said = real_time_run
+    run.send_signal(getattr(signal, name))
+    told = _rest(run, said)
+    assert run.returncode == 6, told
+    (folder,) = (tmp_path / "runs").iterdir()
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["head_off"] is True
+    assert record["end_state"] == "stopped, position known"
+    assert record["cause"] == "operator abort"
