@@ -20,7 +20,7 @@ MOVE = np.dtype(
     ]
 )
 
-CHUNK_MOVES = 1 << 13
+CHUNK_MOVES = 1 << 12
 """Rows looked at together where work is cut into pieces: their columns stay in the processor's cache."""
 
 Moves = NDArray[np.void]

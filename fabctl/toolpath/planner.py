@@ -20,7 +20,7 @@ STRAIGHT = 0.999999
 TINY_MM = 1e-9
 """Below this, far under any step, nothing moves."""
 
-CHUNK_BLOCKS = 1 << 15
+CHUNK_BLOCKS = 1 << 13
 """Looked at together: their columns stay in the processor's cache."""
 
 

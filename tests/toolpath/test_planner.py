@@ -74,7 +74,7 @@ def test_a_long_job_is_planned_as_if_it_were_seen_whole():
     layout = lay_out(moves, np.zeros(3), LASER)
     assert np.allclose(1 / layout.acceleration_mm_s2, (np.abs(unit) / LASER.acceleration_mm_s2).max(axis=1))
     joint = np.flatnonzero(np.diff(made) == 1) + 1
-    for k in [*joint[:50], *joint[np.searchsorted(made[joint], CHUNK_MOVES * np.arange(1, 9))]]:
+    for k in [*joint[:50], *joint[np.searchsorted(made[joint], CHUNK_MOVES * np.arange(1, 5))]]:
         pair = lay_out(moves[made[k] - 1 : made[k] + 1], moves["xyz"][made[k] - 2], LASER)
         assert pair.corner2[-1] == pytest.approx(layout.corner2[k]) or made[k] < 2
     highest = np.where(stops, 0.0, layout.corner2)
