@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 
 from benchmarks.measure import Peer, measure_row, merge, race
+from fabctl.geometry.curves import Curves, flatten
 from fabctl.toolpath.fit import Fitted, fit_arcs, simplify
 
 POINTS = 1_000_000
 TOLERANCE_MM = 0.01
 FINE_MM = 0.005
+CHECKED = 4000
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,26 @@ def counts(work: Work) -> dict[str, Any]:
     return out | dense("tight", winding(3000)) | dense("wide", winding(3000, bends=0.3))
 
 
+def farthest_mm(points: np.ndarray, way: np.ndarray) -> float:
+    """Measure how far points lie from a polyline at most."""
+    tree = shapely.STRtree(shapely.linestrings(np.stack((way[:-1], way[1:]), axis=1)))
+    found = tree.query_nearest(shapely.points(points), return_distance=True, all_matches=False)
+    return float(found[1].max())
+
+
+def deviations(work: Work) -> dict[str, float]:
+    """Measure on a short piece whether the tolerance was kept."""
+    few = Work(work.points[:CHECKED])
+    fitted = ours(few)
+    curves = Curves(fitted.points, fitted.bulge, fitted.offsets, np.zeros(1, bool))
+    out = {"deviation_mm": farthest_mm(few.points, flatten(curves, TOLERANCE_MM / 20).points)}
+    if FIT["raygeo"].is_installed():
+        chords = geometry(few).fit_arcs(TOLERANCE_MM).linearize(TOLERANCE_MM / 3)
+        way = np.array([tuple(command.end)[:2] for command in chords.iter_typed_commands()])
+        out["deviation_raygeo_mm"] = farthest_mm(few.points, way)
+    return out
+
+
 def dense(name: str, points: np.ndarray) -> dict[str, float]:
     """Say how many times fewer lines and arcs a 300 mm curve of 3,000 points becomes within 5 µm.
 
@@ -98,4 +121,4 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     row = measure_row(__name__, scale, "{points:,} points to lines and arcs within {tolerance_mm} mm", FIT)
     work = prepare(scale)
     second = race(work, simplified, SIMPLIFY, prefix="simplify_")
-    return merge(row, second) | counts(work)
+    return merge(row, second) | counts(work) | deviations(work)

@@ -102,6 +102,21 @@ DIFFERENCES = {
 }
 
 
+def thinned(work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out what ours leaves out before it begins, so that peers can be had without that advantage."""
+    return rings(Work(shapely.simplify(work.region, TOLERANCE_MM / 4), work.other))
+
+
+def thinned_sections(work: Work) -> tuple[Any, Any]:
+    return sections(Work(shapely.simplify(work.region, TOLERANCE_MM / 4), work.other))
+
+
+THINNED = {
+    "pyclipr": Peer(offset_by_pyclipr, ("pyclipr",), prepare=thinned),
+    "manifold3d": Peer(offset_by_manifold3d, ("manifold3d",), prepare=thinned_sections),
+}
+
+
 def areas(work: Work) -> dict[str, float]:
     """Compare what is enclosed, so that no contender is quick by doing something else."""
     own = sum(part.area for part in ours(work))
@@ -123,4 +138,6 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     what = "region of {vertices:,} vertices shrunk by 1.5 mm with round corners, within 0.01 mm"
     row = measure_row(__name__, scale, what, OFFSETS)
     work = prepare(scale)
-    return merge(row, race(work, difference, DIFFERENCES, prefix="difference_")) | areas(work)
+    after = race(work, ours, THINNED, prefix="after_thinning_")
+    differences = race(work, difference, DIFFERENCES, prefix="difference_")
+    return merge(row, after, differences) | {"rounds": row["rounds"]} | areas(work)
