@@ -153,10 +153,10 @@ class _Scribe:
 
 def _approach(scribe: _Scribe, moves: Moves, start: Floats) -> None:
     """Go across at the clearance height before down: where the machine stands is not known."""
-    travel = np.flatnonzero(moves["motion"] != DWELL)
-    if not len(travel):
+    travel = moves["motion"] != DWELL
+    if not travel.any():
         return
-    first = moves[travel[0]]
+    first = moves[np.argmax(travel)]
     here_z_mm = scribe.here[2]
     if first["motion"] == RAPID:
         if scribe.dialect.uses_z and first["xyz"][2] < here_z_mm:
@@ -169,13 +169,14 @@ def _approach(scribe: _Scribe, moves: Moves, start: Floats) -> None:
 
 def _cutting(moves: Moves) -> NDArray[np.bool_]:
     """Say which moves feed, shape (n,)."""
-    return ~np.isin(moves["motion"], (RAPID, DWELL))
+    motion = moves["motion"]
+    return np.asarray((motion != RAPID) & (motion != DWELL), np.bool_)
 
 
 def _first_power(moves: Moves) -> float | None:
     """Return the power of the first cutting move, None when there is none."""
-    cutting = np.flatnonzero(_cutting(moves))
-    return float(moves["power"][cutting[0]]) if len(cutting) else None
+    cutting = _cutting(moves)
+    return float(moves["power"][np.argmax(cutting)]) if cutting.any() else None
 
 
 def _body(scribe: _Scribe, moves: Moves, origin: Ints) -> None:
@@ -375,17 +376,18 @@ def write_blocks(
             waiting.append(block)
             begun = bool(_cutting(block).any())
             if begun:
-                _begin(scribe, np.concatenate(waiting), origin)
+                _begin(scribe, waiting, origin)
         yield scribe.take()
     if not begun and waiting:
-        _begin(scribe, np.concatenate(waiting), origin)
+        _begin(scribe, waiting, origin)
     scribe.off()
     scribe.raw(dialect.end_word)
     yield scribe.take()
 
 
-def _begin(scribe: _Scribe, moves: Moves, start: Floats) -> None:
+def _begin(scribe: _Scribe, blocks: list[Moves], start: Floats) -> None:
     """Turn the head on, go to where the moves begin and write them."""
+    moves = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     scribe.head(_first_power(moves))
     _approach(scribe, moves, start)
     _body(scribe, moves, np.full(len(moves), -1))
