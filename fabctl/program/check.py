@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.errors import RefusedError
-from fabctl.program.arcs import is_arc, radii, radii_disagree, reach
+from fabctl.program.arcs import is_arc, radii, radii_disagree
+from fabctl.program.envelope import SLACK_MM, look_at_reach, lost_axes
 from fabctl.program.fast import NO_CODE
 from fabctl.program.findings import Notebook
-from fabctl.program.model import CHANGE, INCREMENTAL, LOST, PAUSE, PENDING, SEVERITIES, Finding, Program
+from fabctl.program.model import CHANGE, PAUSE, PENDING, SEVERITIES, Finding, Program
 from fabctl.program.write import dialect_of, write_sections
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit, machine_digest
@@ -24,10 +25,6 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-AXES = "XYZ"
-SLACK_MM = 1e-3
-THROUGH_MM = 1.0
-"""A cut this far below the stock is meant: tabs and skins are avoided that way."""
 DWELL_LONG_S = 600.0
 BEAM_STILL_S = 0.3
 """A beam that stands longer burns."""
@@ -81,7 +78,7 @@ def check(program: Program, machine: Machine, stock: Stock | None = None) -> tup
     _words(program, machine, notes)
     if np.any(program.moves["motion"] != DWELL):
         _motion(program, machine, notes)
-        _envelope(program, machine, stock, notes)
+        look_at_reach(program, machine, stock, notes)
         _head(program, machine, notes)
         _rapids(program, machine, notes)
     else:
@@ -182,65 +179,6 @@ def feed_limits(program: Program, machine: Machine) -> Floats:
     return limits
 
 
-def _envelope(program: Program, machine: Machine, stock: Stock | None, notes: Notebook) -> None:
-    """Compare the true extents with the machine's travel, and with the stock."""
-    moves, line = program.moves, program.line
-    low, high = reach(moves, program.start)
-    lost = _lost(program)
-    if lost is not None:
-        low, high = np.where(lost, np.nan, low), np.where(lost, np.nan, high)
-    standing = moves["motion"] == DWELL
-    low[standing] = high[standing] = np.nan
-    if len(program.state) and program.state["flags"][0] & INCREMENTAL:
-        notes.add("start-unknown", int(line[0]))
-        low[0], high[0] = np.minimum(low[0], program.start), np.maximum(high[0], program.start)
-    for axis, name in enumerate(AXES):
-        if np.isnan(low[:, axis]).all():
-            continue
-        bottom, top = float(np.nanmin(low[:, axis])), float(np.nanmax(high[:, axis]))
-        travel = machine.travel_mm[axis]
-        if axis == 2 and not machine.has_z:
-            changing = np.abs(np.diff(moves["xyz"][:, 2], prepend=program.start[2])) > SLACK_MM
-            notes.add("z-missing", line[changing])
-        elif top - bottom > travel + SLACK_MM:
-            far_high = abs(top) >= abs(bottom)
-            row = int(np.nanargmax(high[:, axis]) if far_high else np.nanargmin(low[:, axis]))
-            detail = (
-                f"{name} goes from {bottom:.3f} to {top:.3f} mm, {top - bottom:.3f} mm in all; "
-                f"{machine.title} has {travel:g} mm"
-            )
-            notes.add("envelope", int(line[row]), detail)
-    if stock is not None:
-        _stock(program, stock, low, high, notes)
-
-
-def _stock(program: Program, stock: Stock, low: Floats, high: Floats, notes: Notebook) -> None:
-    """Cuts beside or far below the stock."""
-    cutting = (program.moves["motion"] != RAPID) & (low[:, 2] < -SLACK_MM)
-    for axis, size in ((0, stock.width_mm), (1, stock.height_mm)):
-        outside = cutting & ((low[:, axis] < -SLACK_MM) | (high[:, axis] > size + SLACK_MM))
-        if outside.any():
-            reached = np.nanmin(low[outside, axis]), np.nanmax(high[outside, axis])
-            span = f"{AXES[axis]} {reached[0]:.3f} to {reached[1]:.3f} mm"
-            where = f"cuts from {span}; the stock has 0 to {size:g} mm"
-            notes.add("stock-outside", program.line[outside], where)
-    deep = cutting & (low[:, 2] < -stock.thickness_mm - THROUGH_MM)
-    if deep.any():
-        where = (
-            f"cuts down to Z {np.nanmin(low[deep, 2]):.3f} mm; the stock is {stock.thickness_mm:g} mm thick"
-        )
-        notes.add("stock-through", program.line[deep], where)
-
-
-def _lost(program: Program) -> Bools | None:
-    """Say which coordinates only the machine knows, shape (n, 3); None when there is none."""
-    flags = program.state["flags"]
-    if not np.any(flags & np.uint8(sum(LOST))):
-        return None
-    lost: Bools = (flags[:, None] & np.array(LOST)) != 0
-    return lost
-
-
 def _head(program: Program, machine: Machine, notes: Notebook) -> None:
     """Spindle or beam off while cutting, on while standing, faster than full scale."""
     head, moves, line, state = machine.head, program.moves, program.line, program.state
@@ -287,7 +225,7 @@ def _rapids(program: Program, machine: Machine, notes: Notebook) -> None:
     moves, line = program.moves, program.line
     end = moves["xyz"]
     deep = (moves["motion"] == RAPID) & (end[:, 2] < -SLACK_MM)
-    lost = _lost(program)
+    lost = lost_axes(program)
     if lost is not None:
         deep &= ~lost[:, 2]
     if not deep.any():
@@ -447,7 +385,7 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
 
 def _settle_lost(moves: NDArray[np.void], program: Program, machine: Machine) -> None:
     """Give lost coordinates a safe place: Z the clearance height, X and Y the last known."""
-    lost = _lost(program)
+    lost = lost_axes(program)
     if lost is None:
         return
     for axis in (0, 1):

@@ -144,7 +144,7 @@ KINDS: dict[str, Kind] = {
     "relative-left-on": _note("the program ends in G91", "nothing: modes are set anew for every run"),
     # the machine and the stock
     "nothing-to-do": _error("no motion at all", "look whether this is the right file"),
-    "envelope": _error("{}", "move the design, or take a larger machine"),
+    "envelope": _error("{}", "put work zero nearer to the design, or take a larger machine"),
     "start-unknown": _note("relative moves from wherever the tool stands", "extents count from X0 Y0 Z0"),
     "stock-outside": _warning("{}", "look whether the stock is the right one, and where it lies"),
     "stock-through": _warning("{}", "look whether the bed may be cut"),

@@ -77,6 +77,27 @@ def test_cuts_beside_and_far_below_the_stock_are_said():
     assert not found(text).keys() & {"stock-outside", "stock-through"}
 
 
+@pytest.mark.parametrize(
+    ("text", "machine", "spans"),
+    [
+        (
+            "G21G90M4S500\nG0X500Y10\nG1X520F900\n",
+            LASER,
+            ["X goes from 500.000 to 520.000 mm, 520.000 mm in"],
+        ),
+        ("G21G90M4S500\nG0X-500Y10\nG1X-520F900\n", LASER, ["X goes from -520.000 to -500.000 mm, 520.000"]),
+        ("G21G90M4S500\nG0X-390Y10\nG1X-200F900\n", LASER, []),
+        (HEADER + "X9Y9Z50\n", ROUTER, ["Z goes from 5.000 to 50.000 mm, 50.000 mm in all with Z0"]),
+    ],
+)
+def test_the_way_from_work_zero_must_fit_the_travel_too(text, machine, spans):
+    program = read(text.encode(), "far.nc", full_scale=machine.head.full_scale)
+    said = [f.problem for f in check(program, machine) if f.code == "envelope"]
+    assert len(said) == len(spans)
+    assert all(span in problem for span, problem in zip(spans, said, strict=True))
+    assert all("work zero is touched off" in problem for problem in said)
+
+
 def test_a_rapid_into_a_hole_just_drilled_is_no_plunge():
     assert found(HEADER + "G81X5Y5Z-3R1F100\nG83X9Z-6R1Q2\nG80\nG0Z5\n").keys() == {"canned-cycle"}
 
