@@ -9,7 +9,7 @@ import click
 from fabctl.errors import InputError
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("place", metavar="FILE.nc:LINE")
 def explain(place: str) -> None:
     """Say in words what one line of G-code does, and the modal state it meets.

@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from fabctl.cli.show import as_json, columns
+from fabctl.cli.show import as_json, columns, say
+from fabctl.errors import FabctlError, InputError
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print as JSON.")
 
 
+Described = TypeVar("Described")
+
+
+def _loaded(
+    names: Sequence[str], load: Callable[[str], Described]
+) -> tuple[list[Described], list[FabctlError]]:
+    """Load what can be loaded, and keep what is wrong with the rest."""
+    good, bad = [], []
+    for name in names:
+        try:
+            good.append(load(name))
+        except FabctlError as error:
+            bad.append(error)
+    return good, bad
+
+
 def _listing(
-    rows: Sequence[Any], json_: bool, heading: Sequence[str], row: Callable[[Any], list[str]], empty: str
-) -> None:
+    rows: Sequence[Any],
+    json_: bool,
+    heading: Sequence[str],
+    row: Callable[[Any], list[str]],
+    empty: str,
+    bad: Sequence[FabctlError] = (),
+) -> int:
+    """Print a list, and say on stderr what could not be listed; return the exit code."""
+    for error in bad:
+        say(f"fabctl: {error}")
     if json_:
         as_json(rows)
     elif not rows:
         click.echo(empty, err=True)
     else:
         click.echo(columns([row(item) for item in rows], heading))
+    return bad[0].exit_code if bad else 0
 
 
 @click.command()
 @JSON
-def machines(json_: bool) -> None:
+def machines(json_: bool) -> int:
     """List the machines fabctl knows.
 
     \b
@@ -33,14 +60,15 @@ def machines(json_: bool) -> None:
       fabctl machines
       fabctl machines --json
 
-    Your own machines are TOML files in the folder `fabctl machines --json` names for each;
-    docs/profiles.md shows how to describe one.
+    --json names the file of each. Your own machines are TOML files in your configuration folder's
+    machines/, which the last line names; docs/profiles.md shows how to describe one.
     """
+    from fabctl.shop.library import user_folder
     from fabctl.shop.machine import load_machine, machine_names
 
+    good, bad = _loaded(machine_names(), load_machine)
     rows = []
-    for name in machine_names():
-        machine = load_machine(name)
+    for machine in good:
         x, y, z = machine.travel_mm
         rows.append(
             {
@@ -50,20 +78,24 @@ def machines(json_: bool) -> None:
                 "travel_mm": [x, y, z],
                 "firmware": machine.firmware.name,
                 "attended_only": machine.attended_only,
+                "file": machine.source,
             }
         )
-    _listing(
+    if not json_:
+        say(f"your own machines: {user_folder('machines')}")
+    return _listing(
         rows,
         json_,
         ["machine", "head", "x y z mm", "firmware", "what it is"],
         lambda m: [m["name"], m["head"], _size(m["travel_mm"]), m["firmware"], m["title"]],
         "no machines found",
+        bad,
     )
 
 
 @click.command()
 @JSON
-def materials(json_: bool) -> None:
+def materials(json_: bool) -> int:
     """List the materials fabctl knows.
 
     \b
@@ -73,9 +105,9 @@ def materials(json_: bool) -> None:
     """
     from fabctl.shop.material import load_material, material_names
 
+    good, bad = _loaded(material_names(), load_material)
     rows = []
-    for name in material_names():
-        material = load_material(name)
+    for material in good:
         ways = [way for way in ("milling", "laser", "knife", "pen") if getattr(material, way) is not None]
         rows.append(
             {
@@ -85,18 +117,19 @@ def materials(json_: bool) -> None:
                 "worked_by": ways,
             }
         )
-    _listing(
+    return _listing(
         rows,
         json_,
         ["material", "mm", "worked by", "what it is"],
         lambda m: [m["name"], f"{m['thickness_mm']:g}", ", ".join(m["worked_by"]), m["title"]],
         "no materials found",
+        bad,
     )
 
 
 @click.command()
 @JSON
-def tools(json_: bool) -> None:
+def tools(json_: bool) -> int:
     """List the tools fabctl knows.
 
     \b
@@ -106,30 +139,30 @@ def tools(json_: bool) -> None:
     """
     from fabctl.shop.tool import load_tool, tool_names
 
-    rows = []
-    for name in tool_names():
-        tool = load_tool(name)
-        rows.append(
-            {
-                "name": tool.name,
-                "title": tool.title,
-                "kind": tool.kind,
-                "diameter_mm": tool.diameter_mm,
-                "cutting_length_mm": tool.cutting_length_mm,
-            }
-        )
-    _listing(
+    good, bad = _loaded(tool_names(), load_tool)
+    rows = [
+        {
+            "name": tool.name,
+            "title": tool.title,
+            "kind": tool.kind,
+            "diameter_mm": tool.diameter_mm,
+            "cutting_length_mm": tool.cutting_length_mm,
+        }
+        for tool in good
+    ]
+    return _listing(
         rows,
         json_,
         ["tool", "kind", "mm", "what it is"],
         lambda t: [t["name"], t["kind"], f"{t['diameter_mm']:g}", t["title"]],
         "no tools found",
+        bad,
     )
 
 
 @click.command()
 @JSON
-def jobs(json_: bool) -> None:
+def jobs(json_: bool) -> int:
     """List the worked examples that come with fabctl.
 
     \b
@@ -139,24 +172,24 @@ def jobs(json_: bool) -> None:
     """
     from fabctl.shop.job import job_names, load_job
 
-    rows = []
-    for name in job_names():
-        job = load_job(name)
-        rows.append(
-            {
-                "name": name,
-                "title": job.title,
-                "machine": job.machine,
-                "material": job.material,
-                "design": job.design.name,
-            }
-        )
-    _listing(
+    good, bad = _loaded(job_names(), load_job)
+    rows = [
+        {
+            "name": Path(job.source).stem,
+            "title": job.title,
+            "machine": job.machine,
+            "material": job.material,
+            "design": job.design.name,
+        }
+        for job in good
+    ]
+    return _listing(
         rows,
         json_,
         ["job", "machine", "material", "what it is"],
         lambda j: [j["name"], j["machine"], j["material"], j["title"]],
         "no jobs found",
+        bad,
     )
 
 
@@ -167,7 +200,7 @@ def _size(travel: Sequence[float]) -> str:
 @click.command()
 @JSON
 @click.option("--out", metavar="FOLDER", help="Where runs are kept, when not in your own place for them.")
-def runs(json_: bool, out: str | None) -> None:
+def runs(json_: bool, out: str | None) -> int:
     """List recorded runs, newest first, and how each of them ended.
 
     \b
@@ -177,19 +210,24 @@ def runs(json_: bool, out: str | None) -> None:
 
     A run that was cut off (crash, power) is listed with what its journal says for certain.
     """
-    from pathlib import Path
-
+    from fabctl.record.journal import read_journal
     from fabctl.record.run import list_runs
 
+    if out and not Path(out).is_dir():
+        raise InputError(
+            "there is no such folder", file=out, remedy="name the folder that --out named before"
+        )
     rows = []
     for entry in list_runs(Path(out) if out else None):
         record, certain = entry.record, entry.certain
+        planned = read_journal(entry.folder).records[:1] if certain and not record else ()
+        first = planned[0] if planned else {}
         end = record.end_state if record else certain.end_state if certain else "no journal"
         rows.append(
             {
                 "name": entry.name,
-                "machine": record.machine if record else "",
-                "material": record.material if record else "",
+                "machine": record.machine if record else first.get("machine", ""),
+                "material": record.material if record else first.get("material", ""),
                 "end_state": end,
                 "executed_at_least": certain.at_least if certain else None,
                 "executed_at_most": certain.at_most if certain else None,
@@ -197,7 +235,7 @@ def runs(json_: bool, out: str | None) -> None:
                 "folder": str(entry.folder),
             }
         )
-    _listing(
+    return _listing(
         rows,
         json_,
         ["run", "machine", "lines", "end"],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import click
 
 from fabctl import __version__
-from fabctl.errors import EXIT_CODES, FabctlError
+from fabctl.errors import EXIT_CODES, FabctlError, InputError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "make": ("fabctl.cli.make", "Plan, check, send and record a job or a design in one go."),
@@ -100,6 +100,7 @@ def main(argv: list[str] | None = None) -> Any:
     """
     try:
         code = cli.main(args=argv, prog_name="fabctl", standalone_mode=False)
+        sys.stdout.flush()
     except FabctlError as error:
         click.echo(f"fabctl: {error}", err=True)
         sys.exit(error.exit_code)
@@ -113,12 +114,28 @@ def main(argv: list[str] | None = None) -> Any:
         # The reader of our output has gone (fabctl … | head): that is its right.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _give_up(f"{error.strerror or error}", "look at the disk and at where the output goes")
+    except MemoryError:
+        _give_up("there is not enough memory for this", "take a smaller file, or a machine with more memory")
     except Exception as error:  # noqa: BLE001 the last door: a person gets a sentence, not a traceback
         click.echo(f"fabctl: a bug in fabctl: {type(error).__name__}: {error}", err=True)
         click.echo("Run again with FABCTL_TRACEBACK=1 to see where, and please report it.", err=True)
         _raise_if_asked(error)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _give_up(problem: str, remedy: str) -> NoReturn:
+    """Say what the system refused and exit as for bad input; what is unwritten stays unwritten."""
+    import contextlib
+    import os
+
+    click.echo(f"fabctl: {problem}. Remedy: {remedy}", err=True)
+    with contextlib.suppress(OSError, ValueError):
+        # Python would try the failed output again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(InputError.exit_code)
 
 
 def _raise_if_asked(error: Exception) -> None:

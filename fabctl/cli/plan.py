@@ -12,6 +12,7 @@ from fabctl.units import format_duration
 
 if TYPE_CHECKING:
     from fabctl.job.plan import Plan
+    from fabctl.program.model import Program
 
 
 @click.command()
@@ -80,6 +81,14 @@ def summary(made: Plan) -> dict[str, Any]:
     }
 
 
+def extents_text(program: Program) -> str:
+    """Say how far a program reaches, mm in work coordinates."""
+    from fabctl.program.arcs import extents_mm
+
+    low, high = extents_mm(program.moves, program.start)
+    return ", ".join(f"{axis} {a:g} … {b:g}" for axis, a, b in zip("XYZ", low, high, strict=True)) + " mm"
+
+
 def spoken(made: Plan) -> dict[str, str]:
     """Say what a plan comes to, for people."""
     told = summary(made)
@@ -92,6 +101,8 @@ def spoken(made: Plan) -> dict[str, str]:
         "operations": ", ".join(f"{o['name']} ({o['paths']})" for o in told["operations"]),
         "parts": str(told["parts"]),
         "cut length": f"{told['cut_length_mm'] / 1000:.2f} m, rapids {told['rapid_length_mm'] / 1000:.2f} m",
+        "extents": extents_text(made.program),
+        "first tool": told["tools"][0] if told["tools"] else "",
         "time estimated": format_duration(told["estimated_s"]),
         "program": f"{told['lines']} lines, {told['bytes']} bytes",
     }

@@ -37,7 +37,7 @@ def preview(file: str, output: str, **placing: Any) -> None:
     from fabctl.job.plan import plan as make_plan
     from fabctl.preview.draw import draw
 
-    if not output.lower().endswith(PICTURES):
+    if output != "-" and not output.lower().endswith(PICTURES):
         raise InputError(f"{output!r} is no picture", place="-o", remedy="end its name with .svg or .png")
     if Path(file).suffix.lower() in PROGRAMS:
         scene = program_scene(load_program(Path(file)))
@@ -48,5 +48,5 @@ def preview(file: str, output: str, **placing: Any) -> None:
     else:
         scene, said = design_scene(Path(file), placing["units"])
         notes(said)
-    whole_file(output, draw(scene, svg=output.lower().endswith(".svg")))
+    whole_file(output, draw(scene, svg=not output.lower().endswith(".png")))
     say(f"drawn: {output}")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,37 @@ def test_lists_are_the_same_as_text_and_as_json(fabctl, name):
     text = fabctl(name).out
     assert all(row["name"] in text for row in rows)
     assert bool(rows) == (name != "runs")
+
+
+def test_one_broken_file_hides_no_other_and_is_named(fabctl, tmp_path):
+    folder = tmp_path / "config" / "machines"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text("name = 3\n", encoding="utf-8")
+    said = fabctl("machines", "--json")
+    assert said.code == 3
+    assert "mine.toml" in said.err
+    assert "router-3018" in {row["name"] for row in json.loads(said.out)}
+
+
+def test_runs_of_a_folder_that_is_not_there_are_an_error(fabctl, tmp_path):
+    assert fabctl("runs", "--out", tmp_path / "nowhere").code == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux")
+def test_a_full_disk_is_said_and_is_no_bug(square):
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "fabctl", "plan", str(square), *ON_3018, "-o", "-"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 3
+    assert b"No space left" in done.stderr
+    assert b"bug" not in done.stderr
+
+
+def test_before_anything_moves_machine_extents_time_and_material_are_shown(fabctl, square, tmp_path):
+    said = fabctl("make", square, *ON_3018, "--out", tmp_path / "runs")
+    before = said.err.split("% , line")[0]
+    for word in ("machine", "extents", "time estimated", "material", "first tool"):
+        assert f"\n{word}" in before
 
 
 def test_a_mistyped_command_gets_the_nearest_one(fabctl):
