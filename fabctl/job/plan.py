@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.design.model import Design, Note
+from fabctl.design.model import Design
 from fabctl.design.read import read_design
-from fabctl.errors import InputError, RefusedError
-from fabctl.geometry.curves import Curves, extents
+from fabctl.errors import RefusedError
+from fabctl.geometry.curves import Curves
 from fabctl.geometry.regions import nest, offset, to_polygons
 from fabctl.geometry.slicing import sheet_heights, slice_mesh
+from fabctl.job.placing import in_sheets, place
 from fabctl.operations.assemble import assemble
 from fabctl.operations.choose import SAME_SIZE_MM, choose
 from fabctl.operations.crowding import has_room_between
@@ -22,7 +23,6 @@ from fabctl.operations.drill import circles, drill
 from fabctl.operations.engrave import engrave
 from fabctl.operations.pocket import pocket
 from fabctl.operations.profile import profile
-from fabctl.operations.sheets import sheets
 from fabctl.operations.step import Cuts, Setup, Step
 from fabctl.operations.steps import THROUGH_MM, steps_of
 from fabctl.program.model import Program
@@ -31,7 +31,7 @@ from fabctl.shop.job import Job, Operation, Placement
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.material import Material, load_material
 from fabctl.shop.recipe import recipe
-from fabctl.shop.stock import Stock, stock_of
+from fabctl.shop.stock import Stock
 from fabctl.shop.tool import Tool, load_tool, tool_names
 from fabctl.toolpath.moves import RAPID, Toolpath, lengths
 from fabctl.toolpath.planner import ControllerCost, Kinematics
@@ -50,9 +50,6 @@ OPERATIONS: dict[str, Callable[[Step, Setup], Cuts]] = {
 
 FLATTEN_MM = 0.002
 """Curves of a drawing are followed this closely, so that arcs can be fitted within 0.01 mm after."""
-
-MARGIN_MM = 4.0
-"""Left between a drawing and the stock's edge beside the tool's width when nobody places it, mm."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +172,14 @@ def plan(order: Order) -> Plan:
     """
     largest = max(order.machine.travel_mm[:2])
     design = read_design(order.design, units=order.units, largest_mm=largest, tolerance_mm=FLATTEN_MM)
-    thickness = order.thickness_mm or order.material.thickness_mm
+    thickness = _thickness_mm(order)
     tool = _tool(order, design, thickness)
     if design.mesh is not None:
-        design = _in_sheets(design, order, thickness, tool)
-    design, stock = _placed(design, order, thickness, tool)
+        room = order.stock_mm or order.machine.travel_mm[:2]
+        design = in_sheets(design, room, thickness, tool)
+    design, stock = place(
+        design, order.machine, order.material, tool, order.placement, order.stock_mm, thickness
+    )
     steps = steps_of(
         design.curves,
         design.ident,
@@ -267,6 +267,10 @@ def sync_of(program: Program) -> Bools:
     return np.asarray(np.diff(spindle, prepend=spindle[:1]) != 0)
 
 
+def _thickness_mm(order: Order) -> float:
+    return order.material.thickness_mm if order.thickness_mm is None else order.thickness_mm
+
+
 def _tool(order: Order, design: Design, thickness_mm: float) -> Tool:
     """Return the tool asked for, or the thickest one that fits the head, the material and the drawing."""
     if order.tool:
@@ -292,7 +296,7 @@ def _tool(order: Order, design: Design, thickness_mm: float) -> Tool:
 
 def _able(tool: Tool, order: Order) -> bool:
     """Say whether machine, tool and material go together through the whole sheet."""
-    thick = order.thickness_mm or order.material.thickness_mm
+    thick = _thickness_mm(order)
     if tool.cutting_length_mm and tool.cutting_length_mm < thick:
         return False
     try:
@@ -312,68 +316,6 @@ def _fits_inside(curves: Curves, level: Ints, tool: Tool) -> bool:
         return True
     polygons = to_polygons(holes, 0.01, repair=True)
     return all(len(offset([polygon], -tool.diameter_mm / 2, 0.01)) for polygon in polygons)
-
-
-def _in_sheets(design: Design, order: Order, thickness_mm: float, tool: Tool) -> Design:
-    """Slice a solid into sheets laid out on the stock."""
-    if design.mesh is None:
-        return design
-    edge = 2 * _margin_mm(tool)
-    width, height = order.stock_mm or order.machine.travel_mm[:2]
-    gap = _margin_mm(tool) + tool.diameter_mm
-    made = sheets(design.mesh, thickness_mm, width - edge, height - edge, gap, source=design.source)
-    flat = replace(
-        design,
-        curves=made.curves,
-        layer=made.names,
-        colour=[""] * len(made.names),
-        ident=[f"{name}, contour {i + 1}" for i, name in enumerate(made.names)],
-    )
-    return flat.with_notes(*(Note("sheets", text) for text in made.notes))
-
-
-def _margin_mm(tool: Tool) -> float:
-    return MARGIN_MM + tool.diameter_mm
-
-
-def _placed(design: Design, order: Order, thickness_mm: float, tool: Tool) -> tuple[Design, Stock]:
-    """Move a drawing onto its stock; refuse what machine or stock cannot hold."""
-    at = order.placement or Placement(_margin_mm(tool), _margin_mm(tool))
-    angle = np.radians(at.rotation_deg)
-    cos, sin = np.cos(angle), np.sin(angle)
-    if at.rotation_deg % 90 == 0:
-        cos, sin = np.round(cos), np.round(sin)
-    turned = design.curves.transform([[cos, -sin, 0.0], [sin, cos, 0.0]])
-    x0, y0, x1, y1 = extents(turned)
-    width, height = x1 - x0, y1 - y0
-    _demand_room(design, order, width, height)
-    curves = turned.transform([[1.0, 0.0, at.origin_x_mm - x0], [0.0, 1.0, at.origin_y_mm - y0]])
-    room = order.stock_mm or (2 * at.origin_x_mm + width, 2 * at.origin_y_mm + height)
-    stock = stock_of(order.material, *room, thickness_mm)
-    right, top = at.origin_x_mm + width, at.origin_y_mm + height
-    if right > room[0] or top > room[1] or min(at.origin_x_mm, at.origin_y_mm) < 0:
-        raise RefusedError(
-            f"the drawing ({width:.1f} × {height:.1f} mm at {at.origin_x_mm:g}, {at.origin_y_mm:g}) does not "
-            f"lie on the stock of {room[0]:g} × {room[1]:g} mm",
-            file=design.source,
-            remedy="take a larger stock, move or turn the drawing (--rotate 90)",
-        )
-    return replace(design, curves=curves), stock
-
-
-def _demand_room(design: Design, order: Order, width_mm: float, height_mm: float) -> None:
-    """Refuse a drawing larger than the machine before hours are spent on it."""
-    x, y, _ = order.machine.travel_mm
-    if not np.isfinite(width_mm + height_mm):
-        raise InputError("there is nothing to cut", file=design.source, remedy="draw closed or open paths")
-    if width_mm <= x and height_mm <= y:
-        return
-    turn = "turn it (--rotate 90), or " if height_mm <= x and width_mm <= y else ""
-    raise RefusedError(
-        f"the drawing is {width_mm:.1f} × {height_mm:.1f} mm; {order.machine.title} reaches {x:g} × {y:g} mm",
-        file=design.source,
-        remedy=f"{turn}choose a larger machine (fabctl machines), or name the drawing's unit (--units)",
-    )
 
 
 def _operations(design: Design, order: Order, tool: Tool) -> list[Operation | None]:
