@@ -1,7 +1,10 @@
 """Fixtures every room shares."""
 
+import atexit
 import csv
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,13 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = Path(os.environ.get("FABCTL_CORPUS", ROOT.parent / "shared" / "corpus"))
+
+# At import, before tests are collected by the names on the shelves: nobody's own machines, runs or locks.
+_OWN = Path(tempfile.mkdtemp(prefix="fabctl-tests-"))
+atexit.register(shutil.rmtree, _OWN, ignore_errors=True)
+os.environ["FABCTL_CONFIG"] = str(_OWN / "config")
+os.environ["XDG_DATA_HOME"] = str(_OWN / "data")
+os.environ["XDG_STATE_HOME"] = str(_OWN / "state")
 
 settings.register_profile(
     "fabctl",
