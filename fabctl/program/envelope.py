@@ -1,4 +1,4 @@
-"""Whether a program stays where the machine and the stock are, counted from a work zero touched off by hand."""
+"""Whether a program stays where machine and stock are, counted from a work zero touched off by hand."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ KINDS: dict[str, Kind] = {
     "envelope": _error("{}", "put work zero nearer to the design, or take a larger machine"),
     "start-unknown": _note("relative moves from wherever the tool stands", "extents count from X0 Y0 Z0"),
     "stock-outside": _warning("{}", "look whether the stock is the right one, and where it lies"),
-    "stock-through": _warning("{}", "look whether the bed may be cut"),
+    "stock-through": _error("{}", "look whether Z0 is the stock's top, and whether this is its thickness"),
     "z-missing": _error("Z moves on a machine without Z", "export for two axes"),
     "feed-fast": _warning("feed {}", "it is held to the machine's limit; times count with that"),
     "speed-high": _warning("S {}", "it is held to full scale; export for this machine"),

@@ -78,6 +78,24 @@ def test_cuts_beside_and_far_below_the_stock_are_said():
 
 
 @pytest.mark.parametrize(
+    ("depth_mm", "stock", "room"),
+    [
+        (7, STOCK, None),
+        (7.01, STOCK, "the stock is 6 mm thick, and 1 mm more is allowed"),
+        (20, None, None),
+        (20.01, None, "has 20 mm"),
+    ],
+)
+def test_a_cut_far_below_the_stock_forbids_the_run(depth_mm, stock, room):
+    text = HEADER + f"X10Y10\nG1Z-{depth_mm}F100\nX20\nG0Z5\n"
+    deep = [f for f in check(read(text.encode()), ROUTER, stock) if f.code == "stock-through"]
+    assert len(deep) == (room is not None)
+    for finding in deep:
+        assert (finding.severity, finding.line) == ("error", 5)
+        assert room in finding.problem
+
+
+@pytest.mark.parametrize(
     ("text", "machine", "spans"),
     [
         (
