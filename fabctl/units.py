@@ -15,22 +15,25 @@ MM_PER_INCH = 25.4
 """Exact by the international yard and pound agreement of 1959."""
 
 LENGTH_MM: dict[str, float] = {
-    "um": 1e-3,
-    "µm": 1e-3,
     "mm": 1.0,
     "cm": 10.0,
-    "dm": 100.0,
     "m": 1000.0,
-    "mil": MM_PER_INCH / 1000,
-    "thou": MM_PER_INCH / 1000,
     "in": MM_PER_INCH,
     "inch": MM_PER_INCH,
-    '"': MM_PER_INCH,
     "ft": MM_PER_INCH * 12,
     "pt": MM_PER_INCH / 72,
     "pc": MM_PER_INCH / 6,
+    "mil": MM_PER_INCH / 1000,
+    "thou": MM_PER_INCH / 1000,
+    "dm": 100.0,
+    "um": 1e-3,
+    "µm": 1e-3,
+    '"': MM_PER_INCH,
 }
-"""Millimetres in one of each length unit a person may write."""
+"""Millimetres in one of each length unit a person may write, the usual ones first."""
+
+UNIT_WORDS = ", ".join(unit for unit in LENGTH_MM if unit.isascii() and unit.isalpha())
+"""The units as a message lists them: those that need no quoting, the usual ones first."""
 
 _LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zµA-Z\"]*)\s*")
 
@@ -67,7 +70,7 @@ def parse_length_mm(text: str, *, default_unit: str = "mm") -> float:
     if match is None or unit not in LENGTH_MM:
         raise InputError(
             f"{text!r} is not a length",
-            remedy="write a number with one of " + ", ".join(sorted(LENGTH_MM)),
+            remedy=f"write a number with one of {UNIT_WORDS}",
         )
     value = float(match.group(1)) * LENGTH_MM[unit]
     if not math.isfinite(value):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fabctl.design.model import Note
 from fabctl.errors import DesignError, RefusedError
-from fabctl.units import LENGTH_MM, MM_PER_INCH
+from fabctl.units import LENGTH_MM, MM_PER_INCH, UNIT_WORDS
 
 INSUNITS_MM: dict[int, tuple[str, float]] = {
     1: ("inches", MM_PER_INCH),
@@ -96,7 +96,7 @@ def declared(insunits: int | None, units: str | None, source: str) -> Unit | Non
         raise DesignError(
             f"{units!r} is no unit of a DXF drawing",
             file=source,
-            remedy="--units takes one of " + ", ".join(sorted(LENGTH_MM)),
+            remedy=f"--units takes one of {UNIT_WORDS}",
         )
     factor = LENGTH_MM[units.strip().lower()]
     if known and known[1] != factor:

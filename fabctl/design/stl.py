@@ -15,7 +15,7 @@ from fabctl.errors import DesignError
 from fabctl.geometry.curves import from_paths
 from fabctl.geometry.mesh import EdgeReport, Mesh, extents, from_corners, inspect, transform
 from fabctl.geometry.repair import clean, orient, outward
-from fabctl.units import LENGTH_MM, MM_PER_INCH
+from fabctl.units import LENGTH_MM, MM_PER_INCH, UNIT_WORDS
 
 Ints = NDArray[np.int64]
 
@@ -260,7 +260,7 @@ def _unit(
             raise DesignError(
                 f"{units!r} is no unit of a solid",
                 file=source,
-                remedy="--units takes one of " + ", ".join(sorted(LENGTH_MM)),
+                remedy=f"--units takes one of {UNIT_WORDS}",
             )
         return LENGTH_MM[name], None
     low, high = extents(mesh)

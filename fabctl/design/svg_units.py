@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fabctl.design.svg_xml import Document, Node
 from fabctl.errors import DesignError
-from fabctl.units import LENGTH_MM, MM_PER_INCH
+from fabctl.units import LENGTH_MM, MM_PER_INCH, UNIT_WORDS
 
 Matrix = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f of SVG: x' = a·x + c·y + e, y' = b·x + d·y + f."""
@@ -300,7 +300,7 @@ def _pixel_of_units(units: str) -> Pixel:
     if name not in LENGTH_MM:
         raise DesignError(
             f"{units!r} is no unit of a drawing",
-            remedy="use one of " + ", ".join(sorted(LENGTH_MM)) + ", or px96, px90, px72",
+            remedy=f"use one of {UNIT_WORDS}, or px96, px90, px72",
         )
     return Pixel(LENGTH_MM[name], f"one user unit is 1 {name} as asked")
 

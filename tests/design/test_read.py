@@ -10,6 +10,10 @@ from fabctl.errors import DesignError
 from fabctl.geometry.curves import extents
 
 SVG = b'<svg width="9mm" height="9mm" viewBox="0 0 9 9"><rect width="4" height="3"/></svg>'
+SOLID = (
+    b"solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 9 0 0\nvertex 0 9 9\nendloop\nendfacet\n"
+    b"endsolid a\n"
+)
 TRIANGLES = bytes(80) + (2).to_bytes(4, "little") + bytes(100)
 
 
@@ -76,3 +80,15 @@ def test_what_cannot_be_opened_is_said(tmp_path):
 def test_a_tolerance_must_be_above_zero(tolerance_mm, tmp_path):
     with pytest.raises(DesignError, match="tolerance"):
         read_design(tmp_path / "a.svg", tolerance_mm=tolerance_mm)
+
+
+@pytest.mark.parametrize(
+    "data", [SVG, b"0\nSECTION\n2\nENTITIES\n0\nENDSEC\n0\nEOF\n", SOLID], ids=["svg", "dxf", "stl"]
+)
+def test_an_unknown_unit_is_answered_with_the_usual_ones_first(data, tmp_path):
+    file = tmp_path / "a"
+    file.write_bytes(data)
+    with pytest.raises(DesignError, match="furlong") as caught:
+        read_design(file, units="furlong")
+    assert "one of mm, cm, m, in, " in caught.value.remedy
+    assert '"' not in caught.value.remedy
