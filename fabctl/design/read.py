@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import stat
+import sys
 from pathlib import Path
 
 from fabctl.design.model import Design
@@ -27,6 +29,11 @@ _OTHERS = (
     (b"\x7fELF", "a program"),
 )
 _REMEDY = "export it as SVG, DXF or STL"
+_LATER = {".stp": "STEP", ".jpg": "JPEG"} | {
+    f".{word.lower()}": word
+    for word in ["3MF", "OBJ", "STEP", "IGES", "DWG", "PDF", "PNG", "JPEG", "BMP", "GIF"]
+}
+_IMAGES = frozenset({"PNG", "JPEG", "BMP", "GIF"})
 _BY_NAME = {".svg": "svg", ".svgz": "svg", ".dxf": "dxf", ".stl": "stl"}
 
 
@@ -42,7 +49,7 @@ def read_design(
     Parameters
     ----------
     path : str or Path
-        An SVG (also compressed), DXF or STL file, whatever its name.
+        An SVG (also compressed), DXF or STL file, whatever its name; ``-`` is standard input.
     units : str, optional
         What one unit of the drawing is, where the file does not say or says it wrongly: ``mm``, ``in``, and
         for SVG ``px90``.
@@ -60,7 +67,7 @@ def read_design(
     DesignError
         When the file is not there, is none of these formats, is damaged, or holds nothing to cut.
     """
-    source = str(path)
+    source = str(path) if str(path) != "-" else "standard input"
     if not tolerance_mm > 0:
         raise DesignError(
             f"a chord tolerance of {tolerance_mm} mm", file=source, remedy="give one above zero, such as 0.01"
@@ -106,7 +113,8 @@ def kind_of(data: bytes, source: str) -> str:
     ('svg', 'dxf')
     """
     if not data.strip(b"\0 \t\r\n"):
-        raise DesignError("the file is empty", file=source, remedy="save or copy it again")
+        seen = f"{len(data)} bytes, all of them zero or blank" if data else "the file is empty"
+        raise DesignError(seen, file=source, remedy="save or copy it again")
     named = _BY_NAME.get(Path(source).suffix.lower(), "")
     head = data[:4096]
     if data[:2] == b"\x1f\x8b":
@@ -117,6 +125,10 @@ def kind_of(data: bytes, source: str) -> str:
         return "stl"
     if _XML_LOOKS.match(_text(head)):
         return "svg"
+    later = _LATER.get(Path(source).suffix.lower())
+    if later:
+        remedy = "trace its outlines and save them as SVG" if later in _IMAGES else _REMEDY
+        raise DesignError(f"{later} files cannot be read yet", file=source, remedy=remedy)
     for magic, name in _OTHERS:
         if head.startswith(magic):
             article = "a" if named == "dxf" else "an"
@@ -139,17 +151,23 @@ def _is_binary_stl(data: bytes) -> bool:
 
 
 def _load(path: Path, source: str) -> bytes:
+    """Read a whole file, no more than the limit and from no device that might never end."""
     try:
-        if path.is_dir():
+        if str(path) == "-":
+            return _limited(sys.stdin.buffer.read(LARGEST_BYTES + 1), source)
+        kind = path.stat()
+        if stat.S_ISDIR(kind.st_mode):
             raise DesignError("it is a folder, expected a file", file=source, remedy="name a drawing in it")
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
+        if not stat.S_ISREG(kind.st_mode):
             raise DesignError(
-                f"{size / 1e6:.0f} MB, the limit is {LARGEST_BYTES // 1_000_000} MB",
+                "it is a device or a pipe, expected a file",
                 file=source,
-                remedy="simplify or split the drawing",
+                remedy="save it as a file, or pass it on standard input and write - for its name",
             )
-        return path.read_bytes()
+        if kind.st_size > LARGEST_BYTES:
+            raise _too_large(kind.st_size, source)
+        with path.open("rb") as stream:
+            return _limited(stream.read(LARGEST_BYTES + 1), source)
     except FileNotFoundError as error:
         remedy = "check the name and the folder"
         raise DesignError("there is no such file", file=source, remedy=remedy) from error
@@ -157,3 +175,18 @@ def _load(path: Path, source: str) -> bytes:
         reason = error.strerror or str(error)
         remedy = "check its permissions"
         raise DesignError(f"it cannot be opened: {reason}", file=source, remedy=remedy) from error
+
+
+def _limited(data: bytes, source: str) -> bytes:
+    """Refuse what grew past the limit while it was read."""
+    if len(data) > LARGEST_BYTES:
+        raise _too_large(len(data), source)
+    return data
+
+
+def _too_large(size: int, source: str) -> DesignError:
+    return DesignError(
+        f"{size / 1e6:.0f} MB or more, the limit is {LARGEST_BYTES // 1_000_000} MB",
+        file=source,
+        remedy="simplify or split the drawing",
+    )

@@ -1,6 +1,10 @@
 """What a file is, is decided by its bytes before its name."""
 
 import gzip
+import io
+import os
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,7 +48,11 @@ def test_the_kind_of_a_file(data, name, kind):
     ("data", "name", "says"),
     [
         (b"", "a.svg", "empty"),
-        (b"\0\0\n \n", "a.dxf", "empty"),
+        (b"\0\0\n \n", "a.dxf", "5 bytes, all of them zero or blank"),
+        (b"\x89PNG\r\n\x1a\n", "a.png", "PNG files cannot be read yet"),
+        (b"PK\x03\x04", "a.3mf", "3MF files cannot be read yet"),
+        (b"v 0 0 0\nf 1 1 1\n", "a.OBJ", "OBJ files cannot be read yet"),
+        (b"ISO-10303-21;", "a.stp", "STEP files cannot be read yet"),
         (b"\x89PNG\r\n\x1a\n", "a.svg", "looks like a PNG image"),
         (b"%PDF-1.7", "a", "looks like a PDF"),
         (b"PK\x03\x04", "a.dxf", "not a DXF file"),
@@ -74,6 +82,31 @@ def test_what_cannot_be_opened_is_said(tmp_path):
         read_design(tmp_path / "no.svg")
     with pytest.raises(DesignError, match="a folder"):
         read_design(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_before_anybody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "a.svg")
+    with pytest.raises(DesignError, match="a device or a pipe") as caught:
+        read_design(tmp_path / "a.svg")
+    assert "standard input" in caught.value.remedy
+
+
+def test_a_dash_is_standard_input(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(SVG)))
+    file = tmp_path / "plate.svg"
+    file.write_bytes(SVG)
+    design = read_design("-")
+    assert design.source == "standard input"
+    assert np.array_equal(design.curves.points, read_design(file).curves.points)
+
+
+def test_standard_input_without_end_is_cut_short(monkeypatch):
+    monkeypatch.setattr("fabctl.design.read.LARGEST_BYTES", 1_000_000)
+    endless = SimpleNamespace(read=lambda most: b"<" * most)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=endless))
+    with pytest.raises(DesignError, match="the limit is 1 MB"):
+        read_design("-")
 
 
 @pytest.mark.parametrize("tolerance_mm", [0.0, -1.0, float("nan")])
