@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fabctl.errors import RefusedError
 from fabctl.program.arcs import is_arc, radii, radii_disagree
-from fabctl.program.envelope import SLACK_MM, look_at_reach, lost_axes
+from fabctl.program.envelope import SLACK_MM, look_at_reach, lost_axes, told_from
 from fabctl.program.fast import NO_CODE
 from fabctl.program.findings import Notebook
 from fabctl.program.model import CHANGE, PAUSE, PENDING, SEVERITIES, Finding, Program
@@ -355,7 +355,9 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
     """
     refuse_errors(check(program, machine), program.source, machine)
     moves, state = program.moves.copy(), program.state
+    told = told_from(program)
     _settle_lost(moves, program, machine)
+    _settle_untold(moves, told, machine)
     limit = feed_limits(program, machine)
     cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
     moves["feed"] = np.where(cutting, np.minimum(moves["feed"], limit), 0.0)
@@ -375,6 +377,7 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
         dialect_of(machine),
         tools,
         begins,
+        told=told,
         coolant=state["coolant"] if "M8" in machine.firmware.words else None,
         decimals=machine.firmware.decimals_mm if decimals is None else decimals,
         title=program.source,
@@ -393,3 +396,12 @@ def _settle_lost(moves: NDArray[np.void], program: Program, machine: Machine) ->
             last = np.maximum.accumulate(np.where(lost[:, axis], -1, np.arange(len(moves))))
             moves["xyz"][:, axis] = np.where(last >= 0, moves["xyz"][last, axis], program.start[axis])
     moves["xyz"][lost[:, 2], 2] = machine.clearance_mm
+
+
+def _settle_untold(moves: NDArray[np.void], told: Ints, machine: Machine) -> None:
+    """Keep rapids before the first cut at the clearance height where no Z was named yet."""
+    if not machine.has_z:
+        return
+    cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
+    first_cut = int(np.argmax(cutting)) if cutting.any() else len(moves)
+    moves["xyz"][: max(min(first_cut, int(told[2])), 0), 2] = machine.clearance_mm

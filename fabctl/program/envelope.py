@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.program.arcs import reach
+from fabctl.program.arcs import is_arc, reach
 from fabctl.program.findings import Notebook
 from fabctl.program.model import INCREMENTAL, LOST, Program
 from fabctl.shop.machine import Machine
 from fabctl.shop.stock import Stock
 from fabctl.toolpath.moves import DWELL, RAPID
 
+Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -40,9 +41,7 @@ def look_at_reach(program: Program, machine: Machine, stock: Stock | None, notes
         low, high = np.where(lost, np.nan, low), np.where(lost, np.nan, high)
     standing = moves["motion"] == DWELL
     low[standing] = high[standing] = np.nan
-    if len(program.state) and program.state["flags"][0] & INCREMENTAL:
-        notes.add("start-unknown", int(line[0]))
-        low[0], high[0] = np.minimum(low[0], program.start), np.maximum(high[0], program.start)
+    _start(program, machine, low, notes)
     for axis, name in enumerate(AXES):
         if np.isnan(low[:, axis]).all():
             continue
@@ -64,6 +63,55 @@ def look_at_reach(program: Program, machine: Machine, stock: Stock | None, notes
     _depth(program, machine, stock, low, notes)
     if stock is not None:
         _beside(program, stock, low, high, notes)
+
+
+def told_from(program: Program) -> Ints:
+    r"""Find the first move of which the program itself names X, Y and Z, shape (3,).
+
+    An axis never named has the number of moves; one known before the first move has −1.
+
+    Parameters
+    ----------
+    program : Program
+        Where it was written here, or begins with relative moves, the start it counts from is gone to first:
+        then all three are known.
+
+    Examples
+    --------
+    >>> from fabctl.program.read import read
+    >>> told_from(read(b"G0Z5\nG0X1\nG1X2F9\n")).tolist()
+    [1, 3, 0]
+    """
+    if len(program.origin) or not len(program.state) or program.state["flags"][0] & INCREMENTAL:
+        return np.full(3, -1)
+    lost = lost_axes(program)
+    rows = [len(program.line)] * 3
+    for axis, name in enumerate(AXES):
+        if name in program.words:
+            named = program.line >= program.words[name]
+            if lost is not None:
+                named = named & ~lost[:, axis]
+            rows[axis] = int(np.argmax(named)) if named.any() else rows[axis]
+    return np.array(rows, np.int64)
+
+
+def _start(program: Program, machine: Machine, low: Floats, notes: Notebook) -> None:
+    """Say where a program begins to cut, or to count, at a place it does not name."""
+    moves, line = program.moves, program.line
+    if len(program.origin) or not len(program.state):
+        return
+    cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
+    cut, first = int(np.argmax(cutting)), int(np.argmax(moves["motion"] != DWELL))
+    at_once = bool(cutting[cut]) and cut == first
+    unknown = [name for name, row in zip("XY", told_from(program), strict=False) if row >= cut]
+    if program.state["flags"][0] & INCREMENTAL:
+        what = "relative moves from wherever the tool stands"
+    elif unknown and cutting[cut]:
+        what = f"the first cut begins wherever the tool stands: no {' and no '.join(unknown)} before it"
+    else:
+        return
+    blind = at_once and machine.has_z and (low[cut, 2] < -SLACK_MM or is_arc(moves[cut : cut + 1])[0])
+    notes.add("start-unknown", int(line[cut if unknown else 0]), what, severity="error" if blind else None)
 
 
 def _beside(program: Program, stock: Stock, low: Floats, high: Floats, notes: Notebook) -> None:

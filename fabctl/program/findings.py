@@ -145,7 +145,9 @@ KINDS: dict[str, Kind] = {
     # the machine and the stock
     "nothing-to-do": _error("no motion at all", "look whether this is the right file"),
     "envelope": _error("{}", "put work zero nearer to the design, or take a larger machine"),
-    "start-unknown": _note("relative moves from wherever the tool stands", "extents count from X0 Y0 Z0"),
+    "start-unknown": _warning(
+        "{}", "begin with a rapid to Z, then to X and Y; extents and times count from X0 Y0 Z0"
+    ),
     "stock-outside": _warning("{}", "look whether the stock is the right one, and where it lies"),
     "stock-through": _error("{}", "look whether Z0 is the stock's top, and whether this is its thickness"),
     "z-missing": _error("Z moves on a machine without Z", "export for two axes"),

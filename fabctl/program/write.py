@@ -7,7 +7,8 @@ a controller acts on real-time bytes wherever they stand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from fabctl.errors import ProgramError
 from fabctl.program.emit import BLOCK_ROWS, Dialect, Modal, emit
 from fabctl.program.model import STATE, Program, Section
 from fabctl.shop.machine import Machine
-from fabctl.toolpath.moves import DWELL, FEED, MOVE, RAPID, Moves, Toolpath, starts
+from fabctl.toolpath.moves import DWELL, FEED, MOVE, RAPID, Moves, Toolpath
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -47,12 +48,36 @@ def dialect_of(machine: Machine) -> Dialect:
     )
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """What a program has not yet named when it begins.
+
+    Parameters
+    ----------
+    told : (3,) int64
+        First move that names X, Y and Z; −1 for what is known before.
+    lower_row : int
+        The move before which the tool is lowered to where the program begins; −1 for none.
+    lower_z_mm : float
+    """
+
+    told: Ints = field(default_factory=lambda: np.full(3, -1))
+    lower_row: int = -1
+    lower_z_mm: float = 0.0
+
+    def hidden(self, row: int) -> NDArray[np.bool_]:
+        """Say which of X and Y must not be written at a move, shape (3,)."""
+        return (self.told > row) & [True, True, False]
+
+
 class _Scribe:
     """Lines written so far and what the controller remembers of them."""
 
     def __init__(self, dialect: Dialect, start: Floats, decimals: int, *, keep_moves: bool = True) -> None:
         self.dialect = dialect
         self.keep_moves = keep_moves
+        self.opening = _Opening()
+        self.hidden = np.zeros(3, bool)
         self.decimals = decimals
         grid = np.rint(start * 10**decimals).astype(np.int64)
         self.modal = Modal(start, grid, np.array([False, False, not dialect.uses_z]))
@@ -77,9 +102,15 @@ class _Scribe:
             self.words.setdefault(word if word[0] in "GM" else word[0], self.lines)
 
     def moves(self, moves: Moves, origin: Ints) -> None:
-        """Write moves, a block at a time."""
-        for begin in range(0, len(moves), BLOCK_ROWS):
-            part = slice(begin, begin + BLOCK_ROWS)
+        """Write moves, a block at a time; an axis first named begins a new one."""
+        marks = np.searchsorted(origin, [*self.opening.told[:2], self.opening.lower_row]).tolist()
+        edges = sorted({*range(0, len(moves), BLOCK_ROWS), *(mark for mark in marks if mark < len(moves))})
+        for begin, end in pairwise([*edges, len(moves)]):
+            part = slice(begin, end)
+            self.reveal(int(origin[begin]))
+            if 0 <= self.opening.lower_row == origin[begin]:
+                lowered = [*self.here[:2], self.opening.lower_z_mm]
+                self.inserted(FEED, lowered, feed=float(moves["feed"][begin]))
             out = emit(moves[part], self.modal, self.dialect, self.decimals, keep_moves=self.keep_moves)
             self.modal = out.modal
             self.text.append(out.text)
@@ -114,6 +145,13 @@ class _Scribe:
         """Where the tool point is, mm."""
         return np.asarray(self.modal.grid / 10**self.decimals, float)
 
+    def reveal(self, row: int) -> None:
+        """Let the axes be written that a move, or one before it, names."""
+        if row >= 0 and self.hidden.any():
+            still = self.opening.hidden(row)
+            self.modal = replace(self.modal, known=self.modal.known & ~(self.hidden & ~still))
+            self.hidden = still
+
     def retract(self) -> None:
         """Rise to the clearance height, told even where it seems unchanged."""
         if self.dialect.uses_z:
@@ -126,7 +164,7 @@ class _Scribe:
     def preamble(self) -> None:
         """Set every mode a section relies on: between two sections a person may have changed them."""
         z_known = not self.dialect.uses_z
-        self.modal = Modal(self.modal.at, self.modal.grid, np.array([False, False, z_known]))
+        self.modal = Modal(self.modal.at, self.modal.grid, self.hidden | [False, False, z_known])
         self.raw("G21", "G90", "G17", "G94", "G54")
         self.retract()
 
@@ -151,20 +189,41 @@ class _Scribe:
         self.head_on = False
 
 
-def _approach(scribe: _Scribe, moves: Moves, start: Floats) -> None:
-    """Go across at the clearance height before down: where the machine stands is not known."""
-    travel = moves["motion"] != DWELL
-    if not travel.any():
+def _approach(scribe: _Scribe, moves: Moves, start: Floats, row: int = 0) -> None:
+    """Go across at the clearance height before down: where the machine stands is not known.
+
+    Down to the stock's top and below goes no rapid of ours.
+    """
+    travel = np.flatnonzero(moves["motion"] != DWELL)
+    if not len(travel):
         return
-    first = moves[np.argmax(travel)]
-    here_z_mm = scribe.here[2]
+    first, row = moves[travel[0]], row + int(travel[0])
+    feeds = moves["feed"][_cutting(moves)]
+    here_z_mm, uses_z = scribe.here[2], scribe.dialect.uses_z
     if first["motion"] == RAPID:
-        if scribe.dialect.uses_z and first["xyz"][2] < here_z_mm:
+        scribe.reveal(row)
+        if uses_z and first["xyz"][2] < here_z_mm:
             scribe.inserted(RAPID, [*first["xyz"][:2], here_z_mm])
+            if first["xyz"][2] <= 0 and len(feeds):
+                scribe.inserted(FEED, first["xyz"], feed=float(feeds[0]))
         return
+    scribe.reveal(row - 1)
     scribe.inserted(RAPID, [*start[:2], here_z_mm])
-    if scribe.dialect.uses_z and start[2] != here_z_mm:
+    if uses_z and start[2] != here_z_mm and scribe.opening.told[2] != row:
         scribe.inserted(FEED, start, feed=float(first["feed"]))
+
+
+def _opening(moves: Moves, start: Floats, told: Ints | None, begins: Ints, *, uses_z: bool) -> _Opening:
+    """Find where a program that did not say how high it begins is lowered to there."""
+    if told is None:
+        return _Opening()
+    cutting = _cutting(moves)
+    cut = int(np.argmax(cutting))
+    # the first move of a section is led in by its approach
+    section = int(begins[np.searchsorted(begins, cut, side="right") - 1])
+    led_in = bool(np.all(moves["motion"][section:cut] == DWELL))
+    lower = uses_z and cutting[cut] and told[2] > cut and not led_in
+    return _Opening(told, cut if lower else -1, float(start[2]))
 
 
 def _cutting(moves: Moves) -> NDArray[np.bool_]:
@@ -257,6 +316,7 @@ def write_sections(
     tools: Sequence[str],
     begins: Ints,
     *,
+    told: Ints | None = None,
     coolant: NDArray[np.uint8] | None = None,
     decimals: int = 3,
     title: str = "program",
@@ -273,6 +333,9 @@ def write_sections(
         One for each section.
     begins : (s,) int64
         First move of each section.
+    told : (3,) int64, optional
+        First move that names X, Y and Z: an axis is not written before, for where the tool stands then is
+        known to nobody here. −1, the default, where `start` is known.
     coolant : (n,) uint8, optional
         Bits as in ``STATE["coolant"]``; mist and flood are both written as M8.
     decimals : int
@@ -293,6 +356,8 @@ def write_sections(
     if not dialect.uses_z and np.any(moves["xyz"][:, 2] != start[2]):
         dialect = replace(dialect, uses_z=True)
     scribe = _Scribe(dialect, start, decimals)
+    scribe.opening = _opening(moves, start, told, begins, uses_z=dialect.uses_z)
+    scribe.hidden = scribe.opening.hidden(-1)
     sections: list[Section] = []
     for i, (tool, begin) in enumerate(zip(tools, begins.tolist(), strict=True)):
         end = int(begins[i + 1]) if i + 1 < len(begins) else len(moves)
@@ -300,7 +365,7 @@ def write_sections(
         part = moves[begin:end]
         scribe.preamble()
         scribe.head(_first_power(part))
-        _approach(scribe, part, starts(moves, start)[begin] if begin else start)
+        _approach(scribe, part, moves["xyz"][begin - 1] if begin else start, begin)
         wet = None if coolant is None else coolant[begin:end]
         _cooled(scribe, part, np.arange(begin, end), wet)
         scribe.off()

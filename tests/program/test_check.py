@@ -239,6 +239,41 @@ def test_a_rewritten_program_maps_back_to_the_original_lines(lines):
     assert own.sections[-1].last_line == own.line_count
 
 
+@pytest.mark.parametrize(
+    ("text", "machine", "severity", "sent"),
+    [
+        ("G1X10Y10Z-5F500\nG1X50", ROUTER, "error", None),
+        ("G2X10I5F500", ROUTER, "error", None),
+        ("G1X10F500\nX20", ROUTER, "warning", "G4P3 G1Z0F500 X10 X20 G0Z5"),
+        ("G1X10F500\nX20\nT2M6\nG1Y5", ROUTER, "warning", "G4P3 X20 G1Z0F500 Y5 G0Z5"),
+        ("G0Z5\nG1Z-1F100\nX4", ROUTER, "warning", "G4P3 G1Z-1F100 X4 G0Z5"),
+        ("G91\nG1X5F100", ROUTER, "warning", "G4P3 X0Y0 G1Z0F100 X5"),
+        ("G0Z5\nG0X-150Y-100\nG1Z-1F100", ROUTER, None, "G4P3 X-150Y-100 G1Z-1F100"),
+        ("M8\nG0Z6\nX0\nG0Y5\nG1Z-1F100", ROUTER, None, "G4P3 M8 Z6 X0 Y5 G1Z-1F100"),
+        ("G0X1Y2\nG1Z-1F100", ROUTER, None, "G4P3 X1Y2 G1Z-1F100"),
+        ("G0X1Y2\nG1X5F100", ROUTER, None, "G4P3 X1Y2 G1Z0F100 X5"),
+        ("G0X5Y5Z0\nG1Z-1F100", ROUTER, None, "G4P3 X5Y5 G1Z0F100 Z-1"),
+        ("G28\nG0Z5\nX4Y4\nG1Y3F100", ROUTER, None, "G4P3 X4Y4 G1Y3F100"),
+        ("G1X5F100", LASER, "warning", "M4S0 G1X5F100S1000 M5"),
+        ("G0X5Y0\nG1X9F100", LASER, None, "M4S0 G0X5Y0 G1X9F100S1000 M5"),
+    ],
+)
+def test_where_a_program_begins_is_taken_from_it_or_from_nowhere(text, machine, severity, sent):
+    """No X, Y or rapid down is made up for a file that does not say where it begins."""
+    head_word = "M4" if machine is LASER else "M3"
+    program = read(f"G21G90\n{head_word}S1000\n{text}\n".encode(), full_scale=machine.head.full_scale)
+    said = [f.severity for f in check(program, machine) if f.code == "start-unknown"]
+    assert said == ([severity] if severity else [])
+    if sent is None:
+        with pytest.raises(RefusedError, match="wherever the tool stands"):
+            rewrite(program, machine)
+        return
+    own = rewrite(program, machine)
+    assert sent in own.text.decode().replace("\n", " ")
+    permit(own, machine)
+    assert np.array_equal(read(own.text).moves["motion"], own.moves["motion"])
+
+
 def test_a_move_home_is_rewritten_as_a_retract_in_place():
     text = "G21G90\nM3S1000\nG0X20Y30Z9\nG91G28Z0\nG90\nG0X50\nG0Z2\nG1Z-1F100\nG28\n"
     own = rewrite(read(text.encode()), ROUTER)
@@ -247,7 +282,7 @@ def test_a_move_home_is_rewritten_as_a_retract_in_place():
 
 def test_a_laser_program_in_m3_is_rewritten_in_m4():
     own = rewrite(read(b"G21G90\nM3\nG0X5S0\nG1X9F900S500\nG0X20S0\nM5"), LASER)
-    assert own.text.split() == b"G21G90G17G94G54 M4S0 G0X5Y0 G1X9F900S500 G0X20S0 M5 M2".split()
+    assert own.text.split() == b"G21G90G17G94G54 M4S0 G0X5 G1X9F900S500 G0X20S0 M5 M2".split()
 
 
 def test_coolant_is_kept():
