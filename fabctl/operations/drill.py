@@ -93,7 +93,7 @@ def drill(step: Step, setup: Setup) -> Cuts:
         raise RefusedError(
             f"{step.ident[i]} {seen}; {step.tool.title} drills holes of {step.tool.diameter_mm:g} mm",
             place=step.name,
-            remedy='use kind = "profile" with side = "inside", or a tool of that diameter',
+            remedy='use kind = "profile" with side = "inside" in a job file, or a tool of that diameter',
         )
     count = max(1, int(np.ceil(step.depth_mm / step.recipe.stepdown_mm - 1e-9)))
     depths = -step.depth_mm * np.arange(1, count + 1) / count

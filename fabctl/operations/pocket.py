@@ -15,6 +15,7 @@ from fabctl.geometry.regions import Polygons, Ring, crossings, pocket_rings, to_
 from fabctl.operations.arcs import fit_curves
 from fabctl.operations.passes import Floats, join_moves, segment_moves, spiral_down, vertical
 from fabctl.operations.step import Cut, Cuts, Setup, Step
+from fabctl.operations.thinner import thinner
 from fabctl.toolpath.moves import Moves
 
 Loop = tuple[Floats, Floats]
@@ -58,11 +59,12 @@ def pocket(step: Step, setup: Setup) -> Cuts:
         rings = pocket_rings(region, step.tool.diameter_mm / 2, step.recipe.stepover_mm, fine)
         if not rings:
             x0, y0, x1, y1 = extents(step.curves.take([i]))
+            room = 2 * float(shapely.length(shapely.maximum_inscribed_circle(region)))
             raise RefusedError(
                 f"{name} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) is too fine for the tool: there is no room "
                 f"inside for {step.tool.diameter_mm:g} mm",
-                place=step.name,
-                remedy="take a thinner tool (fabctl tools)",
+                place=f"{step.name}, x {(x0 + x1) / 2:.1f} y {(y0 + y1) / 2:.1f} mm on the stock",
+                remedy=thinner(step.tool, room, step.depth_mm),
             )
         rooms = sum(ring.level == 0 and not ring.hole for ring in rings)
         if rooms > 1:

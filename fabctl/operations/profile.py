@@ -25,6 +25,7 @@ from fabctl.operations.arcs import fit_curves
 from fabctl.operations.passes import Bools, Floats, Ints, cut_path
 from fabctl.operations.step import Cut, Cuts, Setup, Step
 from fabctl.operations.tabs import tab_count
+from fabctl.operations.thinner import thinner
 
 RELIEF_DEG = (30.0, 125.0)
 """Corners of the tool's way that turn by so much are cut out for a square counterpart. In sharper ones the
@@ -78,7 +79,7 @@ def _refuse_open(step: Step) -> None:
     raise RefusedError(
         f"{step.ident[i]} is open by {np.hypot(*(points[-1] - points[0])):.2f} mm: it has no {step.side}",
         place=step.name,
-        remedy='close it in the drawing, or cut it on the line (side = "on")',
+        remedy='close it in the drawing, or cut it on the line (side = "on" in a job file)',
     )
 
 
@@ -90,7 +91,8 @@ def _outlines(step: Step, fine_mm: float) -> Polygons:
         raise DesignError(
             f"{step.ident[path[0]]} crosses itself near x {x:.3f} y {y:.3f} mm: it has no clear {step.side}",
             place=step.name,
-            remedy='separate it into simple shapes in the drawing, or cut it on the line (side = "on")',
+            remedy="separate it into simple shapes in the drawing, or cut it on the line "
+            '(side = "on" in a job file)',
         )
     flat = flatten(step.curves, fine_mm)
     empty = np.flatnonzero((np.diff(flat.offsets) < 3) | (np.abs(signed_areas(flat)) < fine_mm**2))
@@ -98,7 +100,7 @@ def _outlines(step: Step, fine_mm: float) -> Polygons:
         raise DesignError(
             f"{step.ident[empty[0]]} encloses nothing: it has no {step.side}",
             place=step.name,
-            remedy='delete it in the drawing, or cut it on the line (side = "on")',
+            remedy='delete it in the drawing, or cut it on the line (side = "on" in a job file)',
         )
     polygons = simple_polygons(flat)
     touching = ~shapely.is_valid(polygons)
@@ -122,11 +124,13 @@ def _beside(step: Step, setup: Setup) -> tuple[Curves, Ints, list[str]]:
     lost = np.setdiff1d(np.arange(len(outlines)), owner)
     if len(lost):
         x0, y0, x1, y1 = extents(step.curves.take(lost[:1]))
+        room = 2 * float(shapely.length(shapely.maximum_inscribed_circle(outlines[lost])).min())
         raise RefusedError(
             f"{step.ident[lost[0]]} ({x1 - x0:.2f} × {y1 - y0:.2f} mm) is too fine for the tool: there is no "
-            f"room inside for {2 * radius:g} mm",
-            place=step.name,
-            remedy="take a thinner tool (fabctl tools), or cut it on the line",
+            f"room inside for {round(2 * radius, 3):g} mm",
+            place=f"{step.name}, x {(x0 + x1) / 2:.1f} y {(y0 + y1) / 2:.1f} mm on the stock",
+            remedy=f"{thinner(step.tool, room, step.depth_mm)}, or cut it on the line "
+            '(side = "on" in a job file)',
         )
     ways = from_polygons(moved)
     owner = np.repeat(owner, 1 + shapely.get_num_interior_rings(moved))
@@ -145,8 +149,8 @@ def _necks(step: Step, owner: Ints) -> list[str]:
     if not narrow:
         return []
     told = (
-        f"{_such_as(narrow, step.ident)} a neck narrower than {step.width_mm:.3g} mm: what is in the neck "
-        f"stays, the rest is cut in pieces ({count[narrow[0]]})"
+        f"{_such_as(narrow, step.ident)} a neck narrower than {round(step.width_mm, 3):g} mm: what is "
+        f"in the neck stays, the rest is cut in pieces ({count[narrow[0]]})"
     )
     return [told]
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from fabctl.errors import RefusedError
 from fabctl.geometry.curves import Curves, from_paths
 from fabctl.geometry.nesting import Nesting, nest
-from fabctl.operations.crowding import sides_of, too_near
+from fabctl.operations.crowding import SLACK_MM, sides_of, too_near
 from fabctl.operations.step import Step
+from fabctl.operations.thinner import thinner
 from fabctl.shop.job import Operation, Tabs
 from fabctl.shop.machine import Machine
 from fabctl.shop.recipe import Recipe, adjusted, recipe
@@ -173,7 +174,9 @@ def _demand_distance(
 ) -> list[str]:
     """Refuse a tool that would cut into a neighbouring part; of a beam's kerf only tell."""
     width, spindle = np.zeros(len(curves)), False
+    cutter: dict[int, Step] = {}
     for step, members in made:
+        cutter |= dict.fromkeys(members, step)
         width[members] = (
             step.width_mm if step.kind == "profile" and step.side in {"outside", "inside"} else 0.0
         )
@@ -184,16 +187,19 @@ def _demand_distance(
         return []
     worst = int(np.argmin(found.gap_mm))
     one, two = int(rows[found.first[worst]]), int(rows[found.second[worst]])
-    a, b = ident[one], ident[two]
+    pair = f"{ident[one]} and {ident[two]}" if ident[one] != ident[two] else f"two contours of {ident[one]}"
     if not spindle:
-        return [f"{len(found.gap_mm)} pairs of contours are nearer than the kerf, such as {a} and {b}"]
-    wide = float(max(width[one], width[two]))
+        return [f"{len(found.gap_mm)} pairs of contours are nearer than the kerf, such as {pair}"]
+    step = cutter[one] if width[one] >= width[two] else cutter[two]
+    gap = float(found.gap_mm[worst])
     x, y = found.place_mm[worst]
+    # Where parts touch no tool is thin enough.
+    other = ", or " + thinner(step.tool, gap + SLACK_MM, step.depth_mm) if gap > SLACK_MM else ""
     raise RefusedError(
-        f"{a} and {b} are {found.gap_mm[worst]:.2f} mm apart: a cut {wide:.3g} mm wide between them takes "
+        f"{pair} are {gap:.2f} mm apart: a cut {round(step.width_mm, 3):g} mm wide between them takes "
         "away an edge of a part",
         place=f"x {x:.1f} y {y:.1f} mm on the stock",
-        remedy="move the parts apart, or take a thinner tool (fabctl tools)",
+        remedy=f"move the parts apart{other}",
     )
 
 

@@ -122,7 +122,7 @@ def test_a_slot_narrower_than_the_tool_is_refused_with_its_width(bench):
     step = bench.step(bench.rectangle(0, 0, 40, 5.9), side="inside", names=["slot"])
     with pytest.raises(RefusedError, match=r"slot \(40\.00 × 5\.90 mm\) is too fine for the tool") as caught:
         profile(step, bench.setup)
-    assert "thinner tool" in caught.value.remedy
+    assert "take endmill-3.175" in caught.value.remedy
 
 
 def test_a_slot_as_wide_as_the_tool_is_cut(bench):
@@ -254,3 +254,15 @@ def test_same_input_same_moves(bench, shapes):
     assert all(
         a.moves.tobytes() == b.moves.tobytes() for a, b in zip(flat_cuts(one), flat_cuts(two), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("width", "remedy"), [(4.0, "take endmill-3.175"), (2.5, "describe a tool no wider than 2.5")]
+)
+def test_a_hole_too_fine_is_refused_with_its_place_and_the_tool_that_fits(bench, width, remedy):
+    step = bench.step(bench.rectangle(20, 30, width, 20), side="inside", depth_mm=6.0)
+    with pytest.raises(RefusedError, match="too fine for the tool") as caught:
+        profile(step, bench.setup)
+    assert caught.value.place == f"profile, x {20 + width / 2:.1f} y 40.0 mm on the stock"
+    assert caught.value.remedy.startswith(remedy)
+    assert 'side = "on" in a job file' in caught.value.remedy

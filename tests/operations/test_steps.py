@@ -220,3 +220,35 @@ def test_holes_of_a_part_that_shares_an_edge_with_its_neighbour_are_still_holes(
     alone = ([[120, 0], [140, 0], [140, 20], [120, 20]], None, True)
     curves = from_paths([left, right, *holes, island, alone])
     assert sides_of(curves, nest(curves)) == ["outside", "on", "inside", "inside", "outside", "outside"]
+
+
+def test_two_contours_of_one_path_are_not_named_twice(bench):
+    curves = bench.curves(bench.rectangle(0, 0, 50, 50), bench.rectangle(52, 0, 50, 50))
+    with pytest.raises(
+        RefusedError, match=r"^x .* mm on the stock: two contours of path204 are 2\.00 mm"
+    ) as caught:
+        steps_of(
+            curves,
+            ["path204", "path204"],
+            [CUT] * 2,
+            machine=bench.machine(),
+            stock=bench.stock("plywood-12", 400.0),
+            tool_of=lambda _: load_tool("endmill-3.175"),
+        )
+    assert "a cut 3.175 mm wide" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("gap", "remedy"),
+    [
+        (4.0, "move the parts apart, or take endmill-3.175 (3.175 mm wide"),
+        (2.0, "move the parts apart, or describe a tool no wider than 2.03 mm"),
+        (0.0, "move the parts apart"),
+    ],
+)
+def test_the_thinner_tool_is_named_where_there_is_one(bench, gap, remedy):
+    shapes = [bench.rectangle(0, 0, 50, 50), bench.rectangle(50 + gap, 0, 50, 50)]
+    with pytest.raises(RefusedError, match="mm apart") as caught:
+        made(bench, shapes, [replace(CUT, depth_mm=6.0, through=False)] * 2)
+    assert caught.value.remedy.startswith(remedy)
+    assert gap or caught.value.remedy == remedy
