@@ -28,6 +28,7 @@ def check(file: str, machine: str | None, material: str | None, stock: str | Non
     Examples:
       fabctl check drawing.nc -m router-3018
       fabctl check drawing.nc -m router-3018 -M plywood-6 --stock 300x180 --json
+      fabctl check - -m router-3018 < drawing.nc                  from standard input
 
     Every finding has its line and its remedy; docs/checks.md explains them all. Exit code 0: the file may
     run; 4: an error forbids it.

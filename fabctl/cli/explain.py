@@ -17,6 +17,7 @@ def explain(place: str) -> None:
     \b
     Examples:
       fabctl explain drawing.nc:42
+      fabctl explain -:3 < drawing.nc                             from standard input
     """
     from fabctl.job.check import load_bytes
     from fabctl.program.explain import explain as in_words

@@ -43,11 +43,12 @@ def send(
       fabctl send drawing.nc -m router-3018                       on the virtual controller
       fabctl send drawing.nc -m router-3018 --port /dev/ttyUSB0
       fabctl send drawing.nc -m router-3018 --port COM3 --confirm router-3018
+      fabctl send - -m router-3018 --confirm router-3018 < drawing.nc
 
     The file itself never reaches the wire: its motion is read, checked and written anew. First Ctrl-C: feed
     hold. Second: soft reset. Neither is an emergency stop.
     """
-    from fabctl.job.check import inspect, load_program, rewritten
+    from fabctl.job.check import STDIN, inspect, load_program, rewritten
     from fabctl.job.run import Work
 
     chosen = machine_named(machine, file)
@@ -70,7 +71,7 @@ def send(
         program,
         chosen,
         permit,
-        title=Path(file).stem,
+        title=Path(file).stem if file != STDIN else "stdin",
         material=material or "",
         estimated_s=estimated,
         cut_mm=report.cut_mm,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,11 @@ from fabctl.toolpath.moves import DWELL, RAPID, lengths
 
 Floats = NDArray[np.float64]
 
+STDIN = "-"
+LARGEST_BYTES = 500_000_000
+LONGEST_LINE = 4096
+"""Characters; comments count."""
+
 
 def load_program(path: Path) -> Program:
     """Read a G-code file.
@@ -28,6 +36,7 @@ def load_program(path: Path) -> Program:
     Parameters
     ----------
     path : Path
+        ``-`` is standard input.
 
     Returns
     -------
@@ -42,21 +51,69 @@ def load_program(path: Path) -> Program:
 
 
 def load_bytes(path: Path) -> bytes:
-    """Read a file whole.
+    """Read a file of text lines whole, or standard input where the file is ``-``.
 
     Raises
     ------
     ProgramError
-        When it cannot be read.
+        When it cannot be read, is no regular file, is larger than any program, or has a line longer than any.
     """
+    source = str(path) if str(path) != STDIN else "standard input"
     try:
-        return path.read_bytes()
+        if str(path) == STDIN:
+            data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
+        else:
+            _demand_file(path.stat(), source)
+            with path.open("rb") as file:
+                data = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise ProgramError(
-            f"cannot be read: {error.strerror or error}",
-            file=str(path),
-            remedy="name an existing G-code file",
+            f"cannot be read: {error.strerror or error}", file=source, remedy="name an existing G-code file"
         ) from error
+    _demand_size(len(data), source)
+    _demand_lines(data, source)
+    return data
+
+
+def _demand_file(status: os.stat_result, source: str) -> None:
+    """Refuse pipes, devices and folders, which have no end, and files no program fills."""
+    if not stat.S_ISREG(status.st_mode):
+        raise ProgramError(
+            "not a regular file but a folder, a pipe or a device",
+            file=source,
+            remedy="name a file; - reads standard input",
+        )
+    _demand_size(status.st_size, source)
+
+
+def _demand_size(size: int, source: str) -> None:
+    if size > LARGEST_BYTES:
+        raise ProgramError(
+            f"larger than {LARGEST_BYTES // 1_000_000} MB",
+            file=source,
+            remedy="export the program in parts",
+        )
+
+
+def _demand_lines(data: bytes, source: str) -> None:
+    """Refuse a line no controller and no person ever wrote, before any array is made of it."""
+    at = 0
+    while len(data) - at > LONGEST_LINE:
+        window = at, at + LONGEST_LINE + 1
+        end = data.rfind(b"\n", *window)
+        end = data.rfind(b"\r", *window) if end < 0 else end
+        if end < 0:
+            before = data[:at].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            damaged = b"\0" in data[at : at + LONGEST_LINE]
+            raise ProgramError(
+                "NUL bytes: the file is damaged, half written or cut off"
+                if damaged
+                else f"more than {LONGEST_LINE} characters in one line",
+                file=source,
+                place=f"line {before.count(bytes([10])) + 1}",
+                remedy="export the program again, as plain text with one block a line",
+            )
+        at = end + 1
 
 
 @dataclass(frozen=True)
@@ -161,4 +218,5 @@ def approve(
     RefusedError
         When anything forbids the run.
     """
-    return check(program, machine, stock), permit(program, machine, stock)
+    findings = check(program, machine, stock)
+    return findings, permit(program, machine, stock, findings=findings)

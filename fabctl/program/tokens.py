@@ -27,6 +27,7 @@ _UPPER = bytes(b - 32 if ord("a") <= b <= ord("z") else b for b in range(256))
 _BLANK = b" \t\r\v\f"
 _REALTIME = frozenset([*b"?!~", 0x18, 0x84, 0x85, *range(0x90, 0x9F), 0xA0, 0xA1])
 _PLAIN = bytes(b for b in (*_BLANK, *b"\n", *range(0x20, 0x7F)) if b not in _REALTIME)
+_OUT_OF_PLACE = bytes(b for b in range(256) if b not in _PLAIN)
 _COMMENT = re.compile(rb"\((?:[^()\n]|\([^()\n]*\))*\)|\([^)\n]*\)|[(;][^\n]*")
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
 _CHECKSUM = re.compile(rb"\*\d+$")
@@ -114,7 +115,7 @@ class Tokeniser:
                 continue
             command = _COMMENT.sub(b"", line)
             self._report_odd_bytes(line, command, first_line + i)
-            lines[i] = bytes(b for b in line if b in _PLAIN)
+            lines[i] = line.translate(None, _OUT_OF_PLACE)
         return b"\n".join(lines)
 
     def _report_odd_bytes(self, line: bytes, command: bytes, number: int) -> None:

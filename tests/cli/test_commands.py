@@ -234,6 +234,22 @@ def test_a_preview_needs_a_picture_s_name(fabctl, square, tmp_path):
     assert fabctl("preview", square, "-o", tmp_path / "look.pdf").code == 3
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("check", "-", "-m", "router-3018"), "may run"),
+        (("send", "-", "-m", "router-3018", "-n"), "on the wire"),
+        (("explain", "-:3"), "feed to X10"),
+    ],
+)
+def test_a_dash_is_standard_input(argv, words):
+    text = b"G21G90M3S900\nG0Z5X0Y0\nG1X10F500\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "fabctl", *argv], input=text, capture_output=True, check=True
+    )
+    assert words in done.stdout.decode()
+
+
 def _serve(machine: str) -> tuple[subprocess.Popen, str]:
     """Start a virtual controller in real time behind a loopback socket."""
     code = (
