@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fabctl.design.model import Design
 from fabctl.design.read import read_design
-from fabctl.errors import RefusedError
+from fabctl.errors import DesignError, RefusedError
 from fabctl.geometry.curves import Curves
 from fabctl.geometry.regions import nest, offset, to_polygons
 from fabctl.geometry.slicing import sheet_heights, slice_mesh
@@ -151,12 +151,15 @@ def order_of(job: Job, *, machine: str | None = None, material: str | None = Non
     )
 
 
-def plan(order: Order) -> Plan:
+def plan(order: Order, tell: Callable[[str], None] | None = None) -> Plan:
     """Turn an order into a program for its machine.
 
     Parameters
     ----------
     order : Order
+    tell : callable, optional
+        Called with each note of the reader as soon as the design is read: on a refusal, nobody else tells
+        them, and a wrong unit is often its reason. They stand in the plan's notes, too.
 
     Returns
     -------
@@ -172,6 +175,18 @@ def plan(order: Order) -> Plan:
     """
     largest = max(order.machine.travel_mm[:2])
     design = read_design(order.design, units=order.units, largest_mm=largest, tolerance_mm=FLATTEN_MM)
+    if tell is not None:
+        for note in design.notes:
+            tell(str(note))
+    try:
+        return _planned(order, design)
+    except (DesignError, RefusedError) as error:
+        error.file = error.file or design.source
+        raise
+
+
+def _planned(order: Order, design: Design) -> Plan:
+    """Turn a design as read into a program."""
     thickness = _thickness_mm(order)
     tool = _tool(order, design, thickness)
     if design.mesh is not None:
