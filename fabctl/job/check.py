@@ -127,11 +127,14 @@ class Report:
     findings : tuple of Finding
         Errors first.
     low_mm, high_mm : (3,) float64
-        Extents of all moves, mm, work coordinates.
+        Extents of all moves, the start of the first one only where it cuts; mm, work coordinates.
     cut_mm : float
         Length of all feed moves, mm.
     estimated_s : float or None
-        None when an error makes the time meaningless.
+        Of what goes on the wire, its retracts and waits for the spindle included; None when an error forbids
+        the run.
+    emitted : Program or None
+        What goes on the wire: the program rewritten for the machine; None when an error forbids the run.
     """
 
     program: Program
@@ -141,6 +144,7 @@ class Report:
     high_mm: Floats
     cut_mm: float
     estimated_s: float | None
+    emitted: Program | None = None
 
     @property
     def passed(self) -> bool:
@@ -149,7 +153,7 @@ class Report:
 
 
 def inspect(program: Program, machine: Machine, stock: Stock | None = None) -> Report:
-    """Check a program, of whatever origin, and measure it.
+    """Check a program, of whatever origin, and measure it and what would be sent of it.
 
     Parameters
     ----------
@@ -163,13 +167,16 @@ def inspect(program: Program, machine: Machine, stock: Stock | None = None) -> R
     """
     findings = check(program, machine, stock)
     low, high = extents_mm(program.moves, program.start)
+    moving = program.moves["motion"] != DWELL
+    if moving.any() and program.moves["motion"][np.argmax(moving)] != RAPID:
+        low, high = np.minimum(low, program.start), np.maximum(high, program.start)
     length = lengths(program.moves, program.start)
     feeding = ~np.isin(program.moves["motion"], (RAPID, DWELL))
     passed = not any(finding.severity == "error" for finding in findings)
-    seconds = None
-    if passed and len(program.moves):
-        seconds = time_program(program, machine).total_s
-    return Report(program, machine, findings, low, high, float(length[feeding].sum()), seconds)
+    emitted = rewrite(program, machine) if passed and len(program.moves) else None
+    seconds = None if emitted is None else time_program(emitted, machine).total_s
+    cut_mm = float(length[feeding].sum())
+    return Report(program, machine, findings, low, high, cut_mm, seconds, emitted)
 
 
 def rewritten(report: Report, stock: Stock | None = None) -> tuple[Program, Permit]:
@@ -192,7 +199,7 @@ def rewritten(report: Report, stock: Stock | None = None) -> tuple[Program, Perm
         When anything forbids the run.
     """
     refuse_errors(report.findings, report.program.source, report.machine)
-    program = rewrite(report.program, report.machine)
+    program = report.emitted or rewrite(report.program, report.machine)
     return program, permit(program, report.machine, stock)
 
 

@@ -61,7 +61,7 @@ def render_png(scene: Scene) -> bytes:
         draw.line((x - arm, y, x + arm, y), fill="#000000", width=2 * FINER)
         draw.line((x, y - arm, x, y + arm), fill="#000000", width=2 * FINER)
     drawn = scene.drawn()
-    legend = [(s.colour, s.name) for s in scene.strokes]
+    legend = list(dict.fromkeys((s.colour, s.name) for s in scene.strokes))
     legend.append(("#000000", size_text(drawn) if drawn else "nothing to cut"))
     _legend(draw, legend, height, scene.title)
     return _png(image.reduce(FINER))

@@ -21,6 +21,9 @@ DESIGN_COLOUR = "#30343c"
 PALETTE = ("#1f5fbf", "#c0392b", "#1e8449", "#7d3c98", "#0e8c8c", "#b9770e", "#5d6d7e", "#a93295")
 """Colours of operations, in their order; far enough apart for most colour-blind eyes."""
 
+DISC_POINTS = 33
+"""Points of a drilled hole's circle."""
+
 Box = tuple[float, float, float, float]
 
 
@@ -90,7 +93,7 @@ class Scene:
         return _around(parts)
 
 
-def scene_of_curves(design: Design, *, tolerance_mm: float = 0.05) -> Scene:
+def scene_of_curves(design: Design, *, tolerance_mm: float = 0.005) -> Scene:
     """Show a drawing as it was read, a colour for each layer.
 
     Parameters
@@ -163,13 +166,13 @@ def scene_of_moves(
         strokes.append(Stroke("parts", DESIGN_COLOUR, points, offsets))
     for i, name in [(-1, "rapid"), *enumerate(operations)]:
         points, offsets = _runs(begin[:, :2], end[:, :2], travels & (kind == i))
-        if i >= 0:
-            width = widths_mm[i] if i < len(widths_mm) else 0.0
-            points, offsets = _with_holes(points, offsets, _holes(motion, begin, end, kind == i), width)
+        colour = RAPID_COLOUR if i < 0 else PALETTE[i % len(PALETTE)]
+        width = widths_mm[i] if 0 <= i < len(widths_mm) else 0.0
         if len(offsets) > 1:
-            colour = RAPID_COLOUR if i < 0 else PALETTE[i % len(PALETTE)]
-            width = widths_mm[i] if 0 <= i < len(widths_mm) else 0.0
             strokes.append(Stroke(name, colour, points, offsets, dashed=i < 0, width_mm=width))
+        holes = _holes(motion, begin, end, kind == i) if i >= 0 else np.zeros((0, 2))
+        if len(holes):
+            strokes.append(_discs(name, colour, holes, width))
     return Scene(title, strokes, stock, (float(start[0]), float(start[1])))
 
 
@@ -218,14 +221,13 @@ def _holes(motion: NDArray[np.uint8], begin: Floats, end: Floats, wanted: NDArra
     return np.unique(end[down & up][:, :2], axis=0)
 
 
-def _with_holes(points: Floats, offsets: Ints, at: Floats, width_mm: float) -> tuple[Floats, Ints]:
-    """Add a small circle for each hole, so that with the cut's width it is as large as the tool."""
-    if not len(at):
-        return points, offsets
-    angle = np.linspace(0, 2 * np.pi, 25)
+def _discs(name: str, colour: str, at: Floats, width_mm: float) -> Stroke:
+    """Draw a disc as wide as the tool for each hole: a circle half as wide, in a line of half the width."""
+    angle = np.linspace(0, 2 * np.pi, DISC_POINTS)
     circle = np.column_stack((np.cos(angle), np.sin(angle))) * max(width_mm / 4, 0.2)
-    rings = (at[:, None] + circle[None]).reshape(-1, 2)
-    return np.vstack((points, rings)), np.concatenate((offsets, offsets[-1] + 25 * np.arange(1, len(at) + 1)))
+    points = (at[:, None] + circle[None]).reshape(-1, 2)
+    offsets = DISC_POINTS * np.arange(len(at) + 1)
+    return Stroke(name, colour, points, offsets, width_mm=width_mm / 2)
 
 
 def _chain(begin: Floats, end: Floats, breaks: NDArray[np.bool_]) -> tuple[Floats, Ints]:

@@ -70,7 +70,7 @@ def _legend(scene: Scene, height: float, hair: float) -> list[str]:
     """Name the colours and the extents below the drawing."""
     size, x = max(6 * hair, 2.5), MARGIN_MM
     drawn = scene.drawn()
-    words = [(s.colour, s.name) for s in scene.strokes]
+    words = list(dict.fromkeys((s.colour, s.name) for s in scene.strokes))
     lines = [f'<g font-family="sans-serif" font-size="{size:.3f}">']
     for colour, name in [*words, ("#000000", size_text(drawn) if drawn else "nothing to cut")]:
         place = f'x="{x:.3f}" y="{height - MARGIN_MM / 3:.3f}"'

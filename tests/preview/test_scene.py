@@ -133,3 +133,13 @@ def test_what_is_drawn_is_as_long_as_what_is_travelled(steps: list[tuple[int, in
         drawn = sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines)
         chosen = moves["motion"] == wanted
         assert drawn == pytest.approx(np.hypot(*(moves["xyz"] - begin)[chosen, :2].T).sum())
+
+
+def test_a_drilled_hole_is_drawn_as_wide_as_the_tool() -> None:
+    moves = np.zeros(3, MOVE)
+    moves["motion"] = [RAPID, FEED, RAPID]
+    moves["xyz"] = [(10, 20, 5), (10, 20, -3), (10, 20, 5)]
+    scene = scene_of_moves("hole", moves, np.array([10.0, 20.0, 5.0]), operations=["drill"], widths_mm=[6.0])
+    (disc,) = scene.strokes
+    reach = np.hypot(*(disc.points - (10, 20)).T) + disc.width_mm / 2
+    assert reach == pytest.approx(np.full(len(reach), 3.0))
