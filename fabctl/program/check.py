@@ -100,6 +100,9 @@ def _words(program: Program, machine: Machine, notes: Notebook) -> None:
     """Words the firmware lacks; of each all lines are listed."""
     names = set(program.words)
     printer = sorted(names & PRINTER)
+    if printer == ["E"]:  # an exponent more likely than an extruder
+        notes.add("word-unsupported", _lines(program, "E"), "E")
+        printer = []
     if printer:
         lines = np.concatenate([_lines(program, name) for name in printer])
         notes.add("printer", lines, ", ".join(printer[:8]))

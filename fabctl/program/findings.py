@@ -12,6 +12,8 @@ from fabctl.program.model import SEVERITIES, Finding, Severity
 Ints = NDArray[np.int64]
 LISTED = 20
 """Lines a finding names one by one."""
+VALUES = 5
+"""Different things seen that a finding names one by one."""
 
 
 @dataclass(frozen=True)
@@ -175,20 +177,22 @@ class Notebook:
     """Findings as they come, grouped by kind."""
 
     places: dict[str, list[Ints]] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, list[str]] = field(default_factory=dict)
     severity: dict[str, Severity] = field(default_factory=dict)
 
     def add(
         self, code: str, lines: int | Ints, detail: str = "", *, severity: Severity | None = None
     ) -> None:
-        """Note one kind of thing at one or more lines; the first detail is the one shown."""
+        """Note one kind of thing at one or more lines; the first few different details are shown."""
         where = np.atleast_1d(np.asarray(lines, np.int64))
         if not len(where):
             return
         kind = KINDS[code]
         key = f"{code}\0{detail}" if code in _BY_DETAIL else code
         self.places.setdefault(key, []).append(where)
-        self.details.setdefault(key, detail)
+        seen = self.details.setdefault(key, [])
+        if len(seen) <= VALUES and detail not in seen:
+            seen.append(detail)
         self.severity.setdefault(key, severity or kind.severity)
 
     def findings(self) -> tuple[Finding, ...]:
@@ -197,12 +201,43 @@ class Notebook:
         for key, parts in self.places.items():
             code = key.partition("\0")[0]
             lines = np.unique(np.concatenate(parts))
-            found.append(_finding(code, lines, self.details[key], self.severity[key]))
+            found.append(_finding(code, lines, _shown(code, self.details[key]), self.severity[key]))
         return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.line, f.code, f.problem)))
 
 
 _BY_DETAIL = frozenset({"word-unsupported", "word-dropped", "envelope", "axis-unsupported"})
 """Kinds that are one finding for each thing named, not one for all."""
+
+
+_BY_VALUE = frozenset(
+    [
+        "realtime-character",
+        "realtime-in-comment",
+        "not-ascii",
+        "character",
+        "comment-open",
+        "number",
+        "letter-twice",
+        "expression",
+        "dollar",
+        "word-unused",
+        "same-group",
+        "canned-cycle",
+        "shifted",
+        "saved-offset",
+        "other-offset",
+        "machine-coordinates",
+        "probe",
+    ]
+)
+"""Kinds whose one finding shows each thing seen, not the first alone."""
+
+
+def _shown(code: str, details: list[str]) -> str:
+    """Join the details of one finding, a few at most."""
+    if code not in _BY_VALUE:
+        return details[0]
+    return ", ".join(details[:VALUES]) + (" and others" if len(details) > VALUES else "")
 
 
 def _finding(code: str, lines: Ints, detail: str, severity: Severity) -> Finding:

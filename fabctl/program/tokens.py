@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.program.findings import Notebook
+from fabctl.program.findings import VALUES, Notebook
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -125,10 +125,14 @@ class Tokeniser:
         for code, where in (("realtime-character", odd_command), ("realtime-in-comment", odd)):
             acting = [b for b in where if b in _REALTIME]
             if acting and (code == "realtime-character" or not odd_command):
-                self.notes.add(code, number, _spell(acting))
+                self._note_bytes(code, number, acting)
         strange = [b for b in odd_command if b not in _REALTIME and b]
         if strange:
-            self.notes.add("not-ascii", number, _spell(strange))
+            self._note_bytes("not-ascii", number, strange)
+
+    def _note_bytes(self, code: str, number: int, odd: list[int]) -> None:
+        for b in sorted(set(odd))[: VALUES + 1]:
+            self.notes.add(code, number, chr(b) if 0x20 < b < 0x7F else f"0x{b:02X}")
 
     def _comments(self, chunk: bytes, first_line: int) -> None:
         """Report comments that are nested or never closed."""
@@ -226,10 +230,6 @@ class Tokeniser:
                 values[i] = np.nan
                 self.notes.add("number", int(line[i]), repr(chr(letters[i]) + token[:24].decode("ascii")))
         return values
-
-
-def _spell(odd: list[int]) -> str:
-    return " ".join(chr(b) if b < 0x7F and b > 0x20 else f"0x{b:02X}" for b in sorted(set(odd))[:6])
 
 
 def numbers(text: bytes, begin: Ints, length: Ints) -> tuple[Floats, Bools]:

@@ -129,6 +129,26 @@ def test_repeats_are_one_finding_that_lists_its_lines():
     assert "and 10 more" in finding.problem
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        ("$100=10\n$RST=*\n$100=10", "dollar", "$100=10, $RST=* changes"),
+        ("!\n~?\n!", "realtime-character", "(!, ?, ~)"),
+        ("G1X1.2.3\nX--5", "number", "'X1.2.3', 'X--5' is not"),
+        ("$1=1\n$2=1\n$3=1\n$4=1\n$5=1\n$6=1", "dollar", "$1=1, $2=1, $3=1, $4=1, $5=1 and others"),
+    ],
+)
+def test_folded_findings_show_each_thing_seen(text, code, told):
+    problem = next(f.problem for f in read((HEADER + text).encode()).findings if f.code == code)
+    assert told in problem
+
+
+def test_an_exponent_is_no_printer():
+    assert found(HEADER + "G1X1F1e5")["word-unsupported"] == ("error", 4)
+    assert "printer" not in found(HEADER + "G1X1F1e5")
+    assert found(HEADER + "G1X1F1E5\nM104S200")["printer"] == ("error", 4)
+
+
 def test_feed_limits_follow_the_direction():
     program = read(b"G1X10F1\nZ1\nX20Z2\nG2X30I5\nG4P1")
     limits = feed_limits(program, ROUTER)
