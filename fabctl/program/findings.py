@@ -171,6 +171,15 @@ KINDS: dict[str, Kind] = {
 }
 """By code. The severity is that of the default; `check` raises or lowers it where the head makes it."""
 
+BY_MACHINE = {
+    "homing": "by machine: error where it does not home, else warning",
+    "rapid-plunge": "by machine: error on a spindle, warning on a pen, knife or torch",
+    "rapid-in-stock": "by machine: error on a spindle, warning on a pen, knife or torch",
+    "beam-standing": "by time: error from 0.3 s on, warning below",
+    "start-unknown": "by motion: error when the very first is a cut below Z0 or an arc, else warning",
+}
+"""How severe the kinds are that `check` weighs by more than their code, in the words of docs/checks.md."""
+
 
 @dataclass
 class Notebook:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fabctl.errors import RefusedError
 from fabctl.program.arcs import reach
 from fabctl.program.check import _OWN_LINE, _sound_text, check, feed_limits, permit, rewrite
-from fabctl.program.findings import KINDS, Notebook
+from fabctl.program.findings import BY_MACHINE, KINDS, Notebook
 from fabctl.program.model import Program
 from fabctl.program.read import read
 from fabctl.program.write import write
@@ -322,8 +322,26 @@ def test_the_page_of_checks_lists_every_kind_with_its_severity():
     page = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
     told = {row[1].strip(" `"): row[2].strip() for row in rows}
-    assert told == {code: kind.severity for code, kind in KINDS.items()}
+    assert told == {code: BY_MACHINE.get(code, kind.severity) for code, kind in KINDS.items()}
     assert all(len(row) == 6 and row[3].strip() and row[4].strip() for row in rows)
+
+
+def test_what_is_weighed_by_machine_is_weighed_as_the_page_says():
+    seen = {
+        "homing": [("$H\nG1X1F100", ROUTER), ("$H\nG1X1F100", LASER)],
+        "rapid-plunge": [("G0Z-1", ROUTER), ("G0Z-1", PLOTTER)],
+        "rapid-in-stock": [("G1Z-1F100\nG0X5", ROUTER), ("G1Z-1F100\nG0X5", PLOTTER)],
+        "beam-standing": [("G4P.3\nG1X1F100", LASER), ("G4P.2\nG1X1F100", LASER)],
+        "start-unknown": [("G1Z-1F100", ROUTER), ("G1X1F100", ROUTER)],
+    }
+    assert set(seen) == set(BY_MACHINE)
+    for code, cases in seen.items():
+        header = "G21G90\nM3S1000\n"
+        assert [found(header + text + "\n", machine)[code][0] for text, machine in cases] == [
+            "error",
+            "warning",
+        ]
+        assert ("error" in BY_MACHINE[code]) and ("warning" in BY_MACHINE[code])
 
 
 @pytest.mark.parametrize("code", sorted(KINDS))
