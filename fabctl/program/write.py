@@ -183,8 +183,11 @@ class _Scribe:
             self.inserted(DWELL, self.here, time_s=dialect.spin_up_s)
 
     def off(self) -> None:
-        """Rise, then turn the head off."""
-        self.retract()
+        """Rise, unless a rapid just did, then turn the head off."""
+        top = round(self.dialect.clearance_mm * 10**self.decimals)
+        risen = self.modal.motion == RAPID and self.modal.known[2] and self.modal.grid[2] == top
+        if not risen:
+            self.retract()
         self.raw("M5")
         self.head_on = False
 

@@ -218,3 +218,9 @@ def test_the_line_map_has_an_inverse():
     for number in range(1, program.line_count + 1):
         assert np.all(program.line[offsets[number - 1] : offsets[number]] == number)
     assert offsets[-1] == len(program.moves)
+
+
+def test_a_program_that_ends_risen_is_not_told_to_rise_again():
+    rows = line((3, 4, 5), (3, 4, -1), (9, 4, -1), (9, 4, 5))
+    rows["motion"][[0, 3]] = RAPID
+    assert write(Toolpath(rows), SPINDLE).text.decode().split()[-4:] == ["X9", "G0Z5", "M5", "M2"]
