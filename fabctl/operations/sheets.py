@@ -19,6 +19,10 @@ MOST_SHEETS = 400
 """A solid of more sheets is more likely in the wrong unit than meant."""
 
 
+SAME_HEIGHT_MM = 0.01
+"""Sheets stacked as high as the solid to this need no word about it, mm."""
+
+
 @dataclass(frozen=True)
 class Sheets:
     """Slices laid out side by side.
@@ -84,12 +88,15 @@ def sheets(
     points = whole.points + shift[slices.plane][whole.owner()]
     curves = Curves(points, whole.bulge, whole.offsets, whole.closed)
     names = [f"sheet {plane + 1}" for plane in slices.plane.tolist()]
-    return Sheets(curves, names, _notes(slices, thickness_mm))
+    return Sheets(curves, names, _notes(slices, thickness_mm, float(np.ptp(mesh.vertices[:, 2]))))
 
 
-def _notes(slices: Slices, thickness_mm: float) -> list[str]:
+def _notes(slices: Slices, thickness_mm: float, solid_mm: float) -> list[str]:
     """Say what was sliced and where the mesh had to be closed."""
     said = [f"sliced into {len(slices.heights_mm)} sheets of {thickness_mm:g} mm"]
+    stack_mm = len(slices.heights_mm) * thickness_mm
+    if abs(stack_mm - solid_mm) > SAME_HEIGHT_MM:
+        said[0] += f": stacked they are {stack_mm:g} mm high, the solid is {round(solid_mm, 2):g} mm"
     bridged = slices.bridged_mm[slices.bridged_mm > 0]
     if len(bridged):
         widest = bridged.max()

@@ -42,6 +42,15 @@ def test_a_step_in_the_solid_shows_in_its_sheets():
 
 
 @pytest.mark.parametrize(
+    ("high", "said"), [(20, "stacked they are 18 mm high, the solid is 20 mm"), (18, "")]
+)
+def test_a_stack_that_is_not_as_high_as_the_solid_is_said(high, said):
+    note = sheets(box((0, 0, 0), (20, 20, high)), 6.0, 300, 200, 5, source="a.stl").notes[0]
+    assert said in note
+    assert ("stacked" in note) == bool(said)
+
+
+@pytest.mark.parametrize(
     ("thick", "room", "message"),
     [
         (0.1, (300, 200), "would take 600 sheets"),
