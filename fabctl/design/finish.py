@@ -22,6 +22,9 @@ DUPLICATE_MM = 0.01
 SHORTEST_MM = 0.001
 """A path shorter than this is a dot, not a cut, mm."""
 
+SHOWN_MM = 0.0005
+"""A gap smaller than this would be told as 0.000 mm."""
+
 _SAME_POINT_MM = 1e-6
 _NAMES = 3
 
@@ -123,12 +126,13 @@ def _clean(design: Design) -> Design:
         text = f"{counted(int(bad.sum()), 'path')} left out for coordinates that are no numbers"
         notes.append(Note("degenerate", f"{text} ({_names(design, np.flatnonzero(bad))})"))
         design, curves = _labelled(design, np.flatnonzero(~bad)), curves.take(~bad)
+    drawn_mm = lengths(curves)
     curves = _without_repeats(curves)
     length_mm = lengths(curves)
     short = length_mm < SHORTEST_MM
     if short.any():
         text = f"{counted(int(short.sum()), 'path')} shorter than {SHORTEST_MM:g} mm left out"
-        longest = f"the longest is {length_mm[short].max():.2g} mm: check the scale if that is a surprise"
+        longest = f"the longest is {drawn_mm[short].max():.2g} mm: check the scale if that is a surprise"
         notes.append(Note("degenerate", f"{text} ({_names(design, np.flatnonzero(short))}); {longest}"))
     kept = replace(_labelled(design, np.flatnonzero(~short)), curves=curves.take(~short))
     return kept.with_notes(*notes)
@@ -189,8 +193,8 @@ def _across(design: Design, groups: Ints, kept: Ints, duplicate_mm: float) -> li
     return [
         Note(
             "duplicates",
-            f"{counted(len(gone), 'path')} drawn over a path of another layer or colour and kept: it will be "
-            f"cut in both ({_names(design, gone)}); delete one, or ignore a layer, if not meant",
+            f"{counted(len(gone), 'path')} drawn over a path of another layer or colour and kept: unless "
+            f"one of them is ignored, both are cut ({_names(design, gone)}); delete one if not meant",
         )
     ]
 
@@ -209,10 +213,11 @@ def _twice_notes(design: Design, single: Deduplicated, duplicate_mm: float) -> l
 def _join_notes(joined: Joined, join_mm: float) -> list[Note]:
     notes = []
     if joined.joints:
-        text = (
-            f"{counted(joined.joints, 'pair')} of ends no more than {join_mm:g} mm apart joined (widest gap "
-            f"{joined.largest_gap_mm:.3f} mm), {counted(joined.loops_closed, 'loop')} closed"
-        )
+        text = f"{counted(joined.joints, 'pair')} of ends no more than {join_mm:g} mm apart joined"
+        if joined.largest_gap_mm >= SHOWN_MM:
+            text += f" (widest gap {joined.largest_gap_mm:.3f} mm)"
+        if joined.loops_closed:
+            text += f", {counted(joined.loops_closed, 'loop')} closed"
         notes.append(Note("joined", text))
     if len(joined.open_gaps):
         x, y, width = joined.open_gaps[0]

@@ -89,3 +89,17 @@ def test_nothing_left_is_an_error_that_says_what_was_left_out():
         finish(design(notes=(Note("units", "mm"), Note("text", "3 texts"))))
     assert "mm" not in caught.value.problem
     assert caught.value.file == "a.svg"
+
+
+def test_ends_that_meet_are_joined_without_a_word_on_gaps_and_loops_there_are_none_of():
+    curves = from_paths([([[0, 0], [9, 0]], None, False), ([[9, 0], [9, 9]], None, False)])
+    (note,) = finish(Design("a.svg", curves, ("", ""), ("", ""), ("a", "b"))).notes
+    assert "1 pair of ends" in note.text
+    assert "widest gap" not in note.text
+    assert "closed" not in note.text
+
+
+def test_the_length_of_what_is_too_short_is_told_however_short():
+    curves = from_paths([([[0, 0], [1e-8, 0]], None, False)])
+    with pytest.raises(DesignError, match="the longest is 1e-08 mm"):
+        finish(Design("a.svg", curves, ("",), ("",), ("a",)))
