@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.design.model import Design
+from fabctl.design.model import Design, Note
 from fabctl.design.read import read_design
 from fabctl.errors import DesignError, RefusedError
 from fabctl.geometry.curves import Curves
@@ -188,6 +188,7 @@ def plan(order: Order, tell: Callable[[str], None] | None = None) -> Plan:
 def _planned(order: Order, design: Design) -> Plan:
     """Turn a design as read into a program."""
     thickness = _thickness_mm(order)
+    design = _kept(design, order)
     tool = _tool(order, design, thickness)
     if design.mesh is not None:
         room = order.stock_mm or order.machine.travel_mm[:2]
@@ -198,7 +199,7 @@ def _planned(order: Order, design: Design) -> Plan:
     steps = steps_of(
         design.curves,
         design.ident,
-        _operations(design, order, tool),
+        _operations(design, order, tool.diameter_mm),
         machine=order.machine,
         stock=stock,
         tool_of=lambda name: load_tool(name) if name else tool,
@@ -206,11 +207,7 @@ def _planned(order: Order, design: Design) -> Plan:
         written=order.operations or (),
     )
     if not steps:
-        raise RefusedError(
-            "nothing is left to cut: every path is ignored",
-            file=design.source,
-            remedy="look at the layers' names and colours, or write a job file (docs/operations.md)",
-        )
+        raise _nothing_left(design)
     setup = Setup(stock.thickness_mm, THROUGH_MM.get(order.machine.head.kind, 0.0))
     cuts = [OPERATIONS[step.kind](step, setup) for step in steps]
     toolpath = assemble(cuts, order.machine)
@@ -333,7 +330,37 @@ def _fits_inside(curves: Curves, level: Ints, tool: Tool) -> bool:
     return all(len(offset([polygon], -tool.diameter_mm / 2, 0.01)) for polygon in polygons)
 
 
-def _operations(design: Design, order: Order, tool: Tool) -> list[Operation | None]:
+def _kept(design: Design, order: Order) -> Design:
+    """Leave out what is ignored: it shall widen no stock, push no part aside and be shown as none."""
+    if design.mesh is not None:
+        return design
+    # Whether a path is ignored hangs on its layer or the job file, whatever the tool.
+    chosen = _operations(design, order, 1.0)
+    rows = [i for i, operation in enumerate(chosen) if operation is not None and operation.kind != "ignore"]
+    if len(rows) == len(chosen):
+        return design
+    if not rows:
+        raise _nothing_left(design)
+    kept = replace(
+        design,
+        curves=design.curves.take(rows),
+        layer=[design.layer[i] for i in rows],
+        colour=[design.colour[i] for i in rows],
+        ident=[design.ident[i] for i in rows],
+    )
+    said = f"{len(chosen) - len(rows)} of {len(chosen)} paths ignored, as their layer or the job file says"
+    return kept.with_notes(Note("ignored", said))
+
+
+def _nothing_left(design: Design) -> RefusedError:
+    return RefusedError(
+        "nothing is left to cut: every path is ignored",
+        file=design.source,
+        remedy="look at the layers' names and colours, or write a job file (docs/operations.md)",
+    )
+
+
+def _operations(design: Design, order: Order, tool_mm: float) -> list[Operation | None]:
     """Give every path its operation: by the job file, or chosen."""
     if order.operations is None:
         return list(
@@ -342,7 +369,7 @@ def _operations(design: Design, order: Order, tool: Tool) -> list[Operation | No
                 design.layer,
                 design.colour,
                 head=order.machine.head.kind,
-                tool_mm=tool.diameter_mm,
+                tool_mm=tool_mm,
             )
         )
     paths = zip(design.layer, design.colour, design.ident, strict=True)
@@ -354,8 +381,11 @@ def _notes(design: Design, order: Order, cuts: Sequence[Cuts], tool: Tool, timin
     said = [str(note) for note in design.notes]
     if order.tool is None:
         said.append(f"tool: {tool.title}, chosen as the thickest that fits (--tool names another)")
+    steps: dict[str, dict[str, None]] = {}
     for cut in cuts:
-        said += [f"{cut.step.name}: {text}" for text in (*cut.step.recipe.notes, *cut.notes)]
+        for text in (*cut.step.recipe.notes, *cut.notes):
+            steps.setdefault(text, {})[cut.step.name] = None
+    said += [f"{', '.join(names)}: {text}" for text, names in steps.items()]
     said += timing.bites
     return list(dict.fromkeys(said))
 

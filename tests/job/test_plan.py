@@ -1,5 +1,6 @@
 """Planning: what is said, in which words, and what a refusal names."""
 
+import numpy as np
 import pytest
 
 from fabctl.errors import RefusedError
@@ -46,3 +47,30 @@ def test_the_readers_notes_stand_in_the_plan_too(drawing, order):
     made = plan(order(drawing(rectangle(0, 0, 90, 90)), "router-3018", "plywood-6"), told.append)
     assert told
     assert set(told) < set(made.notes)
+
+
+def layered(*shapes, layer="Guides"):
+    return f'<g id="{layer}">{"".join(shapes)}</g>'
+
+
+def test_what_is_ignored_widens_nothing_and_is_no_part(drawing, order):
+    part, guide = rectangle(100, 50, 90, 60), rectangle(0, 0, 280, 140, "frame")
+    alone = plan(order(drawing(part), "router-3018", "plywood-6"))
+    made = plan(order(drawing(part, layered(guide, layer="guides")), "router-3018", "plywood-6"))
+    assert (made.stock.width_mm, made.stock.height_mm) == (alone.stock.width_mm, alone.stock.height_mm)
+    assert list(made.design.ident) == ["part"]
+    assert np.allclose(made.design.curves.points, alone.design.curves.points)
+    assert any("1 of 2 paths ignored" in note for note in made.notes)
+
+
+def test_a_drawing_of_nothing_but_ignored_paths_is_refused(drawing, order):
+    with pytest.raises(RefusedError, match="every path is ignored"):
+        plan(order(drawing(layered(rectangle(0, 0, 90, 60), layer="guides")), "router-3018", "plywood-6"))
+
+
+def test_what_is_true_of_several_steps_is_said_once(drawing, order):
+    shapes = rectangle(0, 0, 200, 140), rectangle(40, 40, 100, 60, "hole")
+    made = plan(order(drawing(*shapes), "router-3018", "plywood-6"))
+    said = [note for note in made.notes if "stepdown is" in note]
+    assert len(said) == 1
+    assert said[0].startswith("profile outside, profile inside: ")
