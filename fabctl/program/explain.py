@@ -11,9 +11,13 @@ import re
 import numpy as np
 
 from fabctl.errors import ProgramError
+from fabctl.program.check import DROPPED, PRINTER, REPORTED
+from fabctl.program.fast import NO_CODE
+from fabctl.program.findings import Notebook
 from fabctl.program.modal import CANCELLED, NO_MOTION, Modes
-from fabctl.program.model import MACHINE
+from fabctl.program.model import MACHINE, Finding
 from fabctl.program.read import Reading, interpret
+from fabctl.shop.firmware import load_firmware
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, RAPID, Moves, lengths
 
 _COMMENT = re.compile(r"\([^)]*\)?|;.*")
@@ -26,6 +30,8 @@ MOTION_WORDS = {
     DWELL: "dwell at",
 }
 SHOWN_MOVES = 8
+EXPLAINED_FOR = "grbl-1.1"
+"""The firmware whose words count where no machine is named."""
 
 
 def explain(data: bytes, line_number: int, source: str = "program") -> str:
@@ -79,7 +85,8 @@ def explain(data: bytes, line_number: int, source: str = "program") -> str:
     ended = before.interpreter.ended_line
     if ended:
         parts.append(f"  the program ended at line {ended}: this line is never run")
-    own = [f for f in after.notes.findings() if line_number in f.lines]
+    own = [str(f) for f in after.notes.findings() if line_number in f.lines]
+    own += [str(f) for f in _unknown_to_grbl(lines[line_number - 1], line_number)]
     if own:
         parts += ["findings:", *(f"  {finding}" for finding in own)]
     return "\n".join(parts)
@@ -88,7 +95,24 @@ def explain(data: bytes, line_number: int, source: str = "program") -> str:
 def _words(text: str) -> list[str]:
     """Name each word of a line by pygcode's knowledge."""
     clean = _COMMENT.sub("", text).replace(" ", "").replace("\t", "").strip("%/")
+    if clean.startswith("$"):
+        return ["  none: a command to the controller itself"]
+    if bare := re.search(r"[A-Za-z](?![-+.\d])", clean):
+        return [f"  none: {bare.group()} without a number is no word of G-code"]
     return [f"  {_describe(word.upper())}" for word in re.findall(r"[A-Za-z][-+.\d]*", clean)] or ["  none"]
+
+
+def _unknown_to_grbl(line: bytes, line_number: int) -> tuple[Finding, ...]:
+    """Report words of a line that `check` finds wrong on Grbl, those of 3D printers among them."""
+    reading = interpret(line + b"\n")
+    known = load_firmware(EXPLAINED_FOR).words | REPORTED | PRINTER
+    notes = Notebook()
+    for name in sorted(reading.first_lines):
+        if name in PRINTER and name != "E":
+            notes.add("printer", line_number, name)
+        elif name == "E" or (name[0] in "GM" and name not in known and name[1:] != str(NO_CODE // 10)):
+            notes.add("word-dropped" if name in DROPPED else "word-unsupported", line_number, name)
+    return notes.findings()
 
 
 def _describe(word: str) -> str:

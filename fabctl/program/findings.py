@@ -217,7 +217,6 @@ class Notebook:
 _BY_DETAIL = frozenset({"word-unsupported", "word-dropped", "envelope", "axis-unsupported"})
 """Kinds that are one finding for each thing named, not one for all."""
 
-
 _BY_VALUE = frozenset(
     [
         "realtime-character",

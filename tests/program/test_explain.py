@@ -32,12 +32,30 @@ from tests.program.test_write import moves
         ("#1=3", 1, "no Grbl knows"),
         ("G81X1Z-1R1F9", 1, "Drilling Cycle"),
         ("G53G0X1", 1, "only the machine knows"),
+        ("$H", 1, "none: a command to the controller itself"),
+        ("G1X1E5F9", 1, "[word-unsupported]"),
         ("G55", 1, "Select Coordinate System 2"),
         ("M3S5\nM8\nG18\nG93", 4, "M3 head on, M8 flood"),
     ],
 )
 def test_a_line_is_told_in_words(text, line, expected):
     assert expected in explain(text.encode(), line, "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("M98P1", "word-unsupported"), ("M104S200", "printer"), ("G43H1", "word-dropped"), ("G41D1", "unsupp")],
+)
+def test_a_word_check_refuses_is_explained_with_its_finding(line, code):
+    told = explain(f"G21G90\n{line}\nG0X1\n".encode(), 2)
+    assert re.search(rf"line 2: (error|warning): .*\[.*{code}", told)
+    assert "[" not in explain(f"G21G90\n{line}\nG0X1\n".encode(), 3)
+
+
+def test_prose_is_answered_with_one_sentence_not_with_its_letters():
+    told = explain(b"foo bar\n", 1)
+    words = told[told.index("words:\n") : told.index("does:")].splitlines()
+    assert words == ["words:", "  none: f without a number is no word of G-code"]
 
 
 @given(st.text("GMXYZIJRFSPTN0123456789.-( );%/#$!\n", max_size=60))
