@@ -266,5 +266,7 @@ def _binary_tags(document: Any) -> Tags:
 
 
 def _unreadable(error: Exception, source: str) -> DesignError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    # An entity without a handle is named by a place in memory, another one each time.
+    told = re.sub(r"\(#\d{9,}\)", " without a handle", str(error))
+    reason = " ".join(told.split())[:200] or type(error).__name__
     return DesignError(f"not readable as DXF: {reason}", file=source, remedy=_AGAIN)

@@ -158,3 +158,8 @@ def test_a_mirrored_arc_lands_where_its_plane_says(corpus):
 def test_survey_coordinates_keep_their_last_digit(corpus):
     design = read(corpus / "bad" / "dxf" / "far_from_origin.dxf")
     assert extents(design.curves) == (500000.123, 4000000.456, 500100.123, 4000050.456)
+
+
+def test_an_entity_without_a_handle_is_not_named_by_its_place_in_memory(corpus):
+    with pytest.raises(DesignError, match="SPLINE without a handle"):
+        read_dxf((corpus / "dxf" / "tm_cycloidal.dxf").read_bytes(), "tm_cycloidal.dxf")
