@@ -26,10 +26,15 @@ from fabctl.operations.passes import Bools, Floats, Ints, cut_path
 from fabctl.operations.step import Cut, Cuts, Setup, Step
 from fabctl.operations.tabs import tab_count
 from fabctl.operations.thinner import thinner
+from fabctl.shop.tool import ROTATING
 
 RELIEF_DEG = (30.0, 125.0)
 """Corners of the tool's way that turn by so much are cut out for a square counterpart. In sharper ones the
 tool would take more of the walls than of the corner."""
+
+
+KERF_MM = 0.5
+"""A corner rounded by a narrower cut is as good as sharp, mm."""
 
 
 def profile(step: Step, setup: Setup) -> Cuts:
@@ -138,8 +143,30 @@ def _beside(step: Step, setup: Setup) -> tuple[Curves, Ints, list[str]]:
     if step.relief:
         ways, told = _relieved(ways, outlines[owner], radius, outside=outside)
         notes += told
+    elif step.tool.kind in ROTATING and step.width_mm >= KERF_MM:
+        notes += _rounded(step, fine)
     ways = fit_curves(ways, 3 * fine)
     return (reverse(ways) if outside else ways), owner, notes
+
+
+def _rounded(step: Step, fine_mm: float) -> list[str]:
+    """Count the corners that a round cutter cannot reach into."""
+    flat = flatten(step.curves, fine_mm)
+    owner, here = flat.owner(), np.arange(len(flat.points))
+    first, last = flat.offsets[owner], flat.offsets[owner + 1] - 1
+    before = flat.points - flat.points[np.where(here == first, last, here - 1)]
+    after = flat.points[np.where(here == last, first, here + 1)] - flat.points
+    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    turn = np.degrees(np.arctan2(cross, np.sum(before * after, axis=1))) * np.sign(signed_areas(flat))[owner]
+    count = int(np.sum((turn if step.side == "inside" else -turn) > RELIEF_DEG[0]))
+    if not count:
+        return []
+    keep = "1 inner corner keeps" if count == 1 else f"{count} inner corners keep"
+    told = (
+        f"{keep} the cutter's radius of {round(step.width_mm / 2, 4):g} mm; relief = true in a job file cuts "
+        "corners out"
+    )
+    return [told]
 
 
 def _necks(step: Step, owner: Ints) -> list[str]:

@@ -105,6 +105,7 @@ def steps_of(
         lines = [i for i in rows if curves.closed[i]] if operation.side == "auto" and side == "on" else []
         told = tuple(f"{ident[i]} encloses nothing: cut on its line" for i in lines)
         named = [ident[i] for i in rows]
+        told += tuple(_open_through(step, curves.take(rows), named, stock))
         steps.append(
             replace(step, curves=curves.take(rows), ident=named, rank=rank, notes=(*step.notes, *told))
         )
@@ -113,6 +114,24 @@ def steps_of(
     )
     steps = [replace(step, notes=(*step.notes, *near)) if step.kind == "profile" else step for step in steps]
     return sorted(steps, key=lambda step: step.rank)
+
+
+def _open_through(step: Step, curves: Curves, named: Sequence[str], stock: Stock) -> list[str]:
+    """Name open paths that a cutter goes through on their line: perhaps they were meant to be closed."""
+    rows = np.flatnonzero(~curves.closed)
+    if step.kind != "profile" or step.tool.kind not in ROTATING or step.depth_mm < stock.thickness_mm:
+        return []
+    if not len(rows):
+        return []
+    first, last = curves.points[curves.offsets[rows]], curves.points[curves.offsets[rows + 1] - 1]
+    gap_mm = np.hypot(*(last - first).T)
+    i = int(np.argmin(gap_mm))
+    count = "1 open path is" if len(rows) == 1 else f"{len(rows)} open paths are"
+    told = (
+        f"{count} cut through on the line, such as {named[rows[i]]}, open by {gap_mm[i]:.2f} mm: close it in "
+        "the drawing if a part is meant"
+    )
+    return [told]
 
 
 def _groups(

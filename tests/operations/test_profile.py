@@ -266,3 +266,23 @@ def test_a_hole_too_fine_is_refused_with_its_place_and_the_tool_that_fits(bench,
     assert caught.value.place == f"profile, x {20 + width / 2:.1f} y 40.0 mm on the stock"
     assert caught.value.remedy.startswith(remedy)
     assert 'side = "on" in a job file' in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("path", "side", "said"),
+    [
+        ([[0, 0], [60, 0], [60, 40], [0, 40]], "inside", "4 inner corners keep the cutter's radius of 3 mm"),
+        ([[0, 0], [60, 0], [60, 40], [0, 40]], "outside", ""),
+        ([[0, 40], [30, 40], [30, 20], [60, 20], [60, 0], [0, 0]], "outside", "1 inner corner keeps"),
+    ],
+)
+def test_corners_that_a_round_cutter_cannot_reach_are_counted(bench, path, side, said):
+    notes = profile(bench.step((path, None, True), side=side), bench.setup).notes
+    assert [note for note in notes if "inner corner" in note and note.startswith(said)] == list(notes)
+    assert bool(notes) == bool(said)
+    relieved = profile(bench.step((path, None, True), side=side, relief=True), bench.setup).notes
+    assert not [note for note in relieved if "keep" in note]
+
+
+def test_a_round_hole_has_no_corners(bench):
+    assert not profile(bench.step(bench.circle(0, 0, 20), side="inside"), bench.setup).notes

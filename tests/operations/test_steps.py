@@ -252,3 +252,13 @@ def test_the_thinner_tool_is_named_where_there_is_one(bench, gap, remedy):
         made(bench, shapes, [replace(CUT, depth_mm=6.0, through=False)] * 2)
     assert caught.value.remedy.startswith(remedy)
     assert gap or caught.value.remedy == remedy
+
+
+def test_open_paths_that_a_cutter_goes_through_are_named_with_their_gap(bench):
+    side_missing = bench.line([0, 0], [50, 0], [50, 50], [0, 50])
+    (step,) = made(bench, [side_missing], [CUT])
+    assert any("1 open path is cut through" in note and "p0, open by 50.00 mm" in note for note in step.notes)
+    for where in (LASER, PEN):
+        assert not [note for step in made(bench, [side_missing], [CUT], where) for note in step.notes]
+    (shallow,) = made(bench, [side_missing], [Operation("profile", depth_mm=2.0, side="on")])
+    assert not shallow.notes
