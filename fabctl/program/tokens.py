@@ -119,7 +119,7 @@ class Tokeniser:
         return b"\n".join(lines)
 
     def _report_odd_bytes(self, line: bytes, command: bytes, number: int) -> None:
-        odd, odd_command = line.translate(None, _PLAIN), command.translate(None, _PLAIN)
+        odd, odd_command = (bytes(set(text.translate(None, _PLAIN))) for text in (line, command))
         if 0 in odd:
             self.notes.add("damaged", number)
         for code, where in (("realtime-character", odd_command), ("realtime-in-comment", odd)):
