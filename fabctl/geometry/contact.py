@@ -177,7 +177,12 @@ def _edges(
     gy0, gy1 = rise * ey + low * ex, rise * ey + high * ex
     box = Box(np.minimum(gx0, gx1), np.maximum(gx0, gx1), np.minimum(gy0, gy1), np.maximum(gy0, gy1))
     offset = _offsets(shape, box, scale)
-    return Edges(shape, x[start], y[start], z[start], ex, ey, length[keep], rise, offset)
+    # Left of the edge the common plane falls, so the axis is there: its slope across, turned round.
+    pad = _WIDER * shape.radius_mm + _EXACT * scale
+    left = _farthest(shape, -low, rise, rise) + pad
+    right = -_farthest(shape, high, rise, rise) - pad
+    line = (ex, ey, length[keep], rise)
+    return Edges(shape, x[start], y[start], z[start], *line, offset, right, left)
 
 
 def _leanings(

@@ -131,6 +131,8 @@ class Edges:
         mm/mm along the edge.
     offset : Box
         Where the axis is, seen from the point of contact, mm.
+    right_mm, left_mm : (n,) float64
+        How far the axis is to the left of the edge, at least and at most.
     """
 
     shape: CutterShape
@@ -142,11 +144,15 @@ class Edges:
     length_mm: Floats
     rise: Floats
     offset: Box
+    right_mm: Floats
+    left_mm: Floats
 
     def take(self, index: Ints) -> Edges:
         """Pick edges."""
         ends = (self.x[index], self.y[index], self.z[index], self.ex[index], self.ey[index])
-        return Edges(self.shape, *ends, self.length_mm[index], self.rise[index], self.offset.take(index))
+        line = (self.length_mm[index], self.rise[index])
+        offset = self.offset.take(index)
+        return Edges(self.shape, *ends, *line, offset, self.right_mm[index], self.left_mm[index])
 
     @property
     def low_mm(self) -> Floats:
@@ -164,7 +170,19 @@ class Edges:
         far_x, far_y = x + self.ex[item] * length, y + self.ey[item] * length
         offset = self.offset.take(item)
         left, right = _chord(x, y, far_x, far_y, low_mm - offset.y1, high_mm - offset.y0, 0.0)
-        return left + offset.x0, right + offset.x1
+        near, far = self._strip(item, low_mm, high_mm)
+        return np.maximum(left + offset.x0, near), np.minimum(right + offset.x1, far)
+
+    def _strip(self, item: Ints, low_mm: Floats, high_mm: Floats) -> tuple[Floats, Floats]:
+        """Bound x over a band of y in the strips beside the endless lines of edges."""
+        x, y, ex, ey = self.x[item], self.y[item], self.ex[item], self.ey[item]
+        one, other = (low_mm - y) * ex, (high_mm - y) * ex
+        across = np.abs(ey) > 1e-6
+        ey = np.where(across, ey, 1.0)
+        start = (np.minimum(one, other) - self.left_mm[item]) / ey
+        end = (np.maximum(one, other) - self.right_mm[item]) / ey
+        near, far = x + np.minimum(start, end), x + np.maximum(start, end)
+        return np.where(across, near, -np.inf), np.where(across, far, np.inf)
 
     def tip_mm(self, item: Ints, x_mm: Floats, y_mm: Floats) -> Floats:
         """Return the height of contact; see `Patches`."""

@@ -14,7 +14,7 @@ from fabctl.errors import InputError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-BLOCK = 1 << 17
+BLOCK = 1 << 15
 """Numbers of ranges worked on at once: some ten arrays of this length stay in the processor's cache."""
 
 _PLACES_PER_CELL = 2.0

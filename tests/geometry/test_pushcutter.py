@@ -149,6 +149,18 @@ def test_a_ring_has_an_outline_and_a_hollow():
     assert areas.min() == pytest.approx(-64.0, abs=0.3)
 
 
+@pytest.mark.parametrize(("share", "count"), [(1.02, 1), (0.98, 2)])
+def test_where_two_islands_nearly_meet_the_place_between_decides(share, count):
+    """Two spikes, their circles meeting in the middle of one square of the step across its corners."""
+    half = 3 / (1 + np.sqrt(2) * share)
+    tips = np.array([[0, 0, 5], [2 * half, 2 * half, 5.0]])
+    points = np.concatenate((tips, tips - [0, 0, 5], tips - [0.0, 0, 4]))
+    spikes = Mesh(points, np.array([[0, 2, 4], [1, 3, 5]]))
+    line = waterline(spikes, CutterShape(share * half * np.sqrt(2)), 4.5, 1.0)
+    assert len(line) == count
+    assert np.all(signed_areas(line) > 0)
+
+
 def test_nothing_at_the_height_gives_no_waterline():
     empty = Mesh(np.empty((0, 3)), np.empty((0, 3), np.int64))
     assert len(waterline(empty, SHAPES["ball"], 0.0, 1.0)) == 0
