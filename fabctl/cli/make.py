@@ -9,7 +9,7 @@ import click
 
 from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, arm_by, demand_consent, hands_on, progress_bar
 from fabctl.cli.options import JSON, MACHINE, order_from, placing
-from fabctl.cli.plan import spoken, summary
+from fabctl.cli.plan import planned, spoken, summary
 from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
 
@@ -51,13 +51,12 @@ def make(
     """
     from fabctl.job.check import approve
     from fabctl.job.plan import measure
-    from fabctl.job.plan import plan as make_plan
     from fabctl.job.run import Work
 
     say(f"planning {design}")
-    made = make_plan(order_from(design, **placing))
+    made = planned(order_from(design, **placing))
     findings, permit = approve(made.program, made.order.machine, made.stock)
-    notes((*made.notes, *(str(f) for f in findings)))
+    notes(str(f) for f in findings)
     figures = measure(made)
     work = Work(
         program=made.program,

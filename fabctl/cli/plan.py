@@ -11,7 +11,7 @@ from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
 
 if TYPE_CHECKING:
-    from fabctl.job.plan import Plan
+    from fabctl.job.plan import Order, Plan
     from fabctl.program.model import Program
 
 
@@ -35,18 +35,38 @@ def plan(design: str, output: str | None, json_: bool, **placing: Any) -> None:
     green) are taken as such: docs/operations.md. Without -o the program is only described.
     """
     from fabctl.job.check import approve
-    from fabctl.job.plan import plan as make_plan
 
-    made = make_plan(order_from(design, **placing))
+    made = planned(order_from(design, **placing))
     findings, _ = approve(made.program, made.order.machine, made.stock)
     if output:
         whole_file(output, made.program.text)
-    notes((*made.notes, *(str(f) for f in findings)))
+    notes(str(f) for f in findings)
     if json_ and output != "-":
         as_json(summary(made) | {"notes": list(made.notes), "file": output})
     elif output != "-":
         click.echo(facts({key.replace("_", " "): str(value) for key, value in spoken(made).items()}))
         say(f"written to {output}" if output else "nothing written: -o FILE keeps the program")
+
+
+def planned(order: Order) -> Plan:
+    """Plan an order and tell its notes, the reader's before anything can be refused.
+
+    Raises
+    ------
+    DesignError, RefusedError
+        As `fabctl.job.plan.plan` does.
+    """
+    from fabctl.job.plan import plan as make_plan
+
+    told: list[str] = []
+
+    def _tell(text: str) -> None:
+        told.append(text)
+        notes([text])
+
+    made = make_plan(order, _tell)
+    notes(note for note in made.notes if note not in told)
+    return made
 
 
 def summary(made: Plan) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fabctl.cli.options import MACHINE, is_job, order_from, placing, whole_file
+from fabctl.cli.plan import planned
 from fabctl.cli.show import notes, say
 from fabctl.errors import InputError
 
@@ -34,7 +35,6 @@ def preview(file: str, output: str, **placing: Any) -> None:
     """
     from fabctl.job.check import load_program
     from fabctl.job.picture import design_scene, plan_scene, program_scene
-    from fabctl.job.plan import plan as make_plan
     from fabctl.preview.draw import draw
 
     if output != "-" and not output.lower().endswith(PICTURES):
@@ -42,9 +42,7 @@ def preview(file: str, output: str, **placing: Any) -> None:
     if Path(file).suffix.lower() in PROGRAMS:
         scene = program_scene(load_program(Path(file)))
     elif is_job(file) or (placing["machine"] and placing["material"]):
-        made = make_plan(order_from(file, **placing))
-        notes(made.notes)
-        scene = plan_scene(made)
+        scene = plan_scene(planned(order_from(file, **placing)))
     else:
         scene, said = design_scene(Path(file), placing["units"])
         notes(said)
