@@ -157,9 +157,11 @@ def drop_map(mesh: Mesh, shape: CutterShape, grid: Grid) -> HeightBounds:
     surveyed = survey(mesh, around)
 
     def from_middles(steps: Floats) -> Floats:
+        """Measure to the middle of squares so many steps away."""
         return steps * grid.step_mm
 
     def from_squares(steps: Floats) -> Floats:
+        """Measure to the nearest side of squares so many steps away."""
         # Rounding must not take a square that the cutter's rim just meets out of its reach.
         return np.maximum(steps - 0.5 - 1e-9, 0.0) * grid.step_mm
 
