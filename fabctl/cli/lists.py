@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,9 @@ from fabctl.errors import FabctlError, InputError
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print as JSON.")
 
+
+if TYPE_CHECKING:
+    from fabctl.record.run import RunEntry
 
 Described = TypeVar("Described")
 
@@ -210,31 +213,11 @@ def runs(json_: bool, out: str | None) -> int:
 
     A run that was cut off (crash, power) is listed with what its journal says for certain.
     """
-    from fabctl.record.journal import read_journal
     from fabctl.record.run import list_runs
 
     if out and not Path(out).is_dir():
-        raise InputError(
-            "there is no such folder", file=out, remedy="name the folder that --out named before"
-        )
-    rows = []
-    for entry in list_runs(Path(out) if out else None):
-        record, certain = entry.record, entry.certain
-        planned = read_journal(entry.folder).records[:1] if certain and not record else ()
-        first = planned[0] if planned else {}
-        end = record.end_state if record else certain.end_state if certain else "no journal"
-        rows.append(
-            {
-                "name": entry.name,
-                "machine": record.machine if record else first.get("machine", ""),
-                "material": record.material if record else first.get("material", ""),
-                "end_state": end,
-                "executed_at_least": certain.at_least if certain else None,
-                "executed_at_most": certain.at_most if certain else None,
-                "lines": certain.lines if certain else None,
-                "folder": str(entry.folder),
-            }
-        )
+        raise InputError("there is no such folder", file=out, remedy="name the one --out named before")
+    rows = [_run_row(entry) for entry in list_runs(Path(out) if out else None)]
     return _listing(
         rows,
         json_,
@@ -242,6 +225,23 @@ def runs(json_: bool, out: str | None) -> int:
         lambda r: [r["name"], r["machine"], _certain(r), r["end_state"]],
         "no runs yet",
     )
+
+
+def _run_row(entry: RunEntry) -> dict[str, Any]:
+    """Gather what record and journal say of a run; a run cut off has its journal alone."""
+    from fabctl.record.journal import read_journal
+
+    record, certain = entry.record, entry.certain
+    row: dict[str, Any] = {"name": entry.name, "machine": "", "material": "", "end_state": "no journal"}
+    row |= {"executed_at_least": None, "executed_at_most": None, "lines": None}
+    if certain:
+        planned: dict[str, Any] = dict(*read_journal(entry.folder).records[:1])
+        row |= {key: planned.get(key, "") for key in ("machine", "material")}
+        row |= {"executed_at_least": certain.at_least, "executed_at_most": certain.at_most}
+        row |= {"lines": certain.lines, "end_state": certain.end_state}
+    if record:
+        row |= {"machine": record.machine, "material": record.material, "end_state": record.end_state}
+    return row | {"folder": str(entry.folder)}
 
 
 def _certain(row: dict[str, Any]) -> str:
