@@ -32,13 +32,13 @@ class Permit:
     machine_sha256: str
     stock: Stock | None = None
 
-    def demand(self, program: bytes, machine: Machine) -> None:
+    def demand(self, program_sha256: str, machine: Machine) -> None:
         """Raise unless these very bytes may run on this very machine.
 
         Parameters
         ----------
-        program : bytes
-            What is about to be sent.
+        program_sha256 : str
+            Digest of what is about to be sent, hexadecimal.
         machine : Machine
             Where to.
 
@@ -54,7 +54,7 @@ class Permit:
             )
         if machine_digest(machine) != self.machine_sha256:
             raise RefusedError(f"the description of {machine.name} has changed since the check", remedy=again)
-        if sha256(program).hexdigest() != self.program_sha256:
+        if program_sha256 != self.program_sha256:
             raise RefusedError("these are not the bytes that were checked", remedy=again)
 
 

@@ -19,6 +19,7 @@ from fabctl.stream.replies import (
     Status,
     Version,
 )
+from fabctl.stream.turns import bytes_within
 
 BOOT_S = 1.5
 """A boot loader listens for about a second after opening; bytes sent meanwhile may keep it there."""
@@ -62,7 +63,7 @@ class Controller:
     notes: tuple[str, ...] = ()
 
 
-def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
+async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     """Wake a controller with a soft reset, read what it is, and refuse it when it is another machine.
 
     Parameters
@@ -86,10 +87,10 @@ def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     """
     window = machine.firmware.window_bytes
     link = Link(port, machine.firmware, Connection(window))
-    version = _wake(link)
+    version = await _wake(link)
     try:
-        status = link.fresh_status()
-        heard = [event for line in (b"$I", b"$$", b"$N", b"$#") for event in link.command(line, DUMP_S)]
+        status = await link.fresh_status()
+        heard = [event for line in (b"$I", b"$$", b"$N", b"$#") for event in await link.command(line, DUMP_S)]
     except StoppedError as error:
         raise LinkError(error.problem, file=port.name, remedy="switch the controller off and on") from error
     options = next((event for event in heard if isinstance(event, BuildOptions)), None)
@@ -111,15 +112,15 @@ def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     )
 
 
-def _wake(link: Link) -> str:
+async def _wake(link: Link) -> str:
     """Reset to a clean start: no half line in the parser, no G92, no modal state of somebody else."""
     port, connection = link.port, link.connection
     start_s = port.clock_s()
     heard: list[Event] = []
     while port.clock_s() - start_s < BOOT_S and not _has(heard, Banner):
-        heard += connection.receive(port.read(POLL_S))
+        heard += connection.receive(await bytes_within(POLL_S))
     while port.clock_s() - start_s < BOOT_S + WAKE_S and not _has(heard, Banner) and not _has(heard, Status):
-        heard += link.pump()
+        heard += await link.pump()
     state = next((event.state for event in reversed(heard) if isinstance(event, Status)), None)
     if state in {State.RUN, State.JOG, State.HOME, State.HOLD_BRAKING, State.DOOR_BRAKING}:
         raise LinkError(
@@ -129,7 +130,7 @@ def _wake(link: Link) -> str:
         )
     if not _has(heard, Banner) and state is None:
         raise _no_answer(link, heard)
-    heard = link.reset()
+    heard = await link.reset()
     banner = next((event for event in heard if isinstance(event, Banner)), None)
     if banner is None:
         raise _no_answer(link, heard)

@@ -37,7 +37,7 @@ class Outcome:
     work_mm: Point | None
 
 
-def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
+async def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
     """Do what the table says for a cause, and verify.
 
     Parameters
@@ -50,13 +50,19 @@ def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
         The longest this machine takes to stand still, s.
     """
     link.strict = False
+    outcome = await _halted(link, cause, braking_s)
+    link.homed = link.homed and outcome.position_known
+    return outcome
+
+
+async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
     stood = link.mpos_mm if link.connection.state in STANDING else None
     answer = STOPS[cause].answer
     try:
         if answer is Answer.HOLD:
-            stood = _brake(link, braking_s)
-        heard = link.reset()
-        after = _report_after(link)
+            stood = await _brake(link, braking_s)
+        heard = await link.reset()
+        after = await _report_after(link)
     except LinkError:
         # the port is gone: nothing can be sent or known any more
         return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
@@ -77,7 +83,7 @@ def head_is_off(link: Link) -> bool | None:
     return status.speed == 0
 
 
-def _brake(link: Link, braking_s: float) -> Point | None:
+async def _brake(link: Link, braking_s: float) -> Point | None:
     """Hold until the machine stands; return where, or None when it never said so."""
     if link.connection.state in {State.CHECK, State.ALARM, State.SLEEP}:
         return link.mpos_mm
@@ -85,7 +91,7 @@ def _brake(link: Link, braking_s: float) -> Point | None:
     idle = 0
     _hold(link)
     while link.port.clock_s() - start_s < braking_s and link.silent_s < SILENCE_S:
-        for event in link.pump(FAST_POLL_S, FAST_POLL_S):
+        for event in await link.pump(FAST_POLL_S, FAST_POLL_S):
             if not isinstance(event, Status):
                 continue
             idle = idle + 1 if event.state is State.IDLE else 0
@@ -102,10 +108,10 @@ def _hold(link: Link) -> None:
     link.port.write(link.connection.send_realtime(Realtime.HOLD))
 
 
-def _report_after(link: Link) -> Status | None:
+async def _report_after(link: Link) -> Status | None:
     if link.connection.awaits_banner:
         return None
     link.forgive_silence()
     with contextlib.suppress(LinkError):
-        return link.fresh_status()
+        return await link.fresh_status()
     return None

@@ -14,6 +14,7 @@ from fabctl.stream.port import Port
 from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
 from fabctl.stream.replies import Alarm, Banner, Error, Point, StartupRan, State, Status
 from fabctl.stream.stops import STOPS, Cause
+from fabctl.stream.turns import bytes_within
 
 POLL_S = 0.2
 """Five reports a second cost the controller 0.5 % of its time."""
@@ -48,6 +49,9 @@ class Link:
         Whether the controller may leave polls unanswered: it does while homing.
     attend : callable
         Looks after the operator's requests at each turn; may raise to end the run.
+    homed : bool
+        Whether the machine was homed over this link and nothing since puts its position in doubt. The
+        controller's state does not tell: after a soft reset it is Idle, homed or not.
     """
 
     port: Port
@@ -60,6 +64,7 @@ class Link:
     wco_mm: Point | None = None
     accessories: str = ""
     cause: Cause | None = None
+    homed: bool = False
     _polled_s: float = -1e9
     _asked_since_s: float | None = None
 
@@ -96,7 +101,7 @@ class Link:
             if self._asked_since_s is None:
                 self._asked_since_s = self._polled_s
 
-    def pump(self, timeout_s: float = POLL_S, poll_s: float = POLL_S) -> list[Event]:
+    async def pump(self, timeout_s: float = POLL_S, poll_s: float = POLL_S) -> list[Event]:
         """Poll when a poll is due, read once, and take in what came.
 
         Parameters
@@ -118,11 +123,13 @@ class Link:
             self.realtime(Realtime.STATUS)
             now_s = self._polled_s
         wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
-        data = self.port.read(wait_s)
+        data = await bytes_within(wait_s)
         events = self.connection.receive(data)
         for event in events:
             if isinstance(event, Status):
                 self._note(event)
+            elif isinstance(event, Alarm | Banner):
+                self._doubt(event)
         if self.strict:
             for event in events:
                 self._judge(event)
@@ -139,7 +146,7 @@ class Link:
         """Begin anew to count how long the controller is silent."""
         self._asked_since_s = None
 
-    def fresh_status(self, limit_s: float = SILENCE_S) -> Status:
+    async def fresh_status(self, limit_s: float = SILENCE_S) -> Status:
         """Poll and return a report the controller wrote after this call.
 
         Raises
@@ -152,7 +159,7 @@ class Link:
         deadline_s = self.port.clock_s() + limit_s
         self.realtime(Realtime.STATUS)
         while True:
-            for event in self.pump(FAST_POLL_S, FAST_POLL_S):
+            for event in await self.pump(FAST_POLL_S, FAST_POLL_S):
                 if isinstance(event, Status) and self.connection.state is not None:
                     wanted -= 1
                     if wanted <= 0:
@@ -160,7 +167,7 @@ class Link:
             if self.port.clock_s() > deadline_s:
                 raise self.fail(Cause.SILENCE, f"no status report within {limit_s:g} s")
 
-    def command(self, line: bytes, limit_s: float = 2.0) -> list[Event]:
+    async def command(self, line: bytes, limit_s: float = 2.0) -> list[Event]:
         """Send one line of our own and return all that came up to its answer.
 
         Raises
@@ -172,7 +179,7 @@ class Link:
         deadline_s = self.port.clock_s() + limit_s
         heard: list[Event] = []
         while True:
-            for event in self.pump():
+            for event in await self.pump():
                 heard.append(event)
                 if isinstance(event, Answered) and event.line == line:
                     if isinstance(event.reply, Error):
@@ -181,7 +188,7 @@ class Link:
             if self.port.clock_s() > deadline_s:
                 raise self.fail(Cause.SILENCE, f"no answer to {line.decode()} within {limit_s:g} s")
 
-    def reset(self) -> list[Event]:
+    async def reset(self) -> list[Event]:
         """Soft reset and wait for the banner.
 
         Returns
@@ -196,18 +203,18 @@ class Link:
             # after a limit alarm Grbl throws away a reset that comes before its "Reset to continue"
             self.realtime(Realtime.RESET)
             self.forgive_silence()
-            heard += self.await_banner(AGAIN_S)
+            heard += await self.await_banner(AGAIN_S)
         return heard
 
-    def await_banner(self, limit_s: float) -> list[Event]:
+    async def await_banner(self, limit_s: float) -> list[Event]:
         """Wait for the banner of a restart we asked for, and return all that came."""
         deadline_s = self.port.clock_s() + limit_s
         heard: list[Event] = []
         while self.connection.awaits_banner and self.port.clock_s() < deadline_s:
-            heard += self.pump(FAST_POLL_S)
+            heard += await self.pump(FAST_POLL_S)
         return heard
 
-    def wait_for(self, states: frozenset[State], limit_s: float, what: str) -> Status:
+    async def wait_for(self, states: frozenset[State], limit_s: float, what: str) -> Status:
         """Poll until the controller reports one of `states`.
 
         Raises
@@ -217,7 +224,7 @@ class Link:
         """
         deadline_s = self.port.clock_s() + limit_s
         while True:
-            for event in self.pump(FAST_POLL_S, FAST_POLL_S):
+            for event in await self.pump(FAST_POLL_S, FAST_POLL_S):
                 if isinstance(event, Status) and self.connection.state in states:
                     return event
             if self.port.clock_s() > deadline_s:
@@ -228,10 +235,16 @@ class Link:
     def _note(self, status: Status) -> None:
         self.status = status
         self._asked_since_s = None
+        if status.state is State.SLEEP:
+            self.homed = False
         if status.wco_mm is not None:
             self.wco_mm = status.wco_mm
         if status.accessories is not None:
             self.accessories = status.accessories
+
+    def _doubt(self, event: Alarm | Banner) -> None:
+        lost = self.firmware.alarm(event.code).position_lost if isinstance(event, Alarm) else not event.asked
+        self.homed = self.homed and not lost
 
     def _refused(self, event: Answered) -> StoppedError:
         code = event.reply.code if isinstance(event.reply, Error) else 0

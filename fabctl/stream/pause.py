@@ -13,6 +13,7 @@ from fabctl.stream.protocol import Realtime
 from fabctl.stream.replies import State, Status
 from fabctl.stream.run import Hooks
 from fabctl.stream.stops import Cause
+from fabctl.stream.tell import tell
 
 BEAM_REPORTS = 4
 UNASKED_LIMIT_S = 600.0
@@ -29,7 +30,7 @@ PAUSED: frozenset[State] = frozenset(
 )
 
 
-def stay_held(
+async def stay_held(
     link: Link, machine: Machine, hooks: Hooks, report: Callable[[Status], None], *, asked: bool
 ) -> None:
     """Hold until the operator, here or with a button at the machine, goes on.
@@ -57,9 +58,9 @@ def stay_held(
     if asked:
         link.realtime(Realtime.HOLD)
     while not held.over:
-        status = _turn(link, report, POLL_S if held.told else FAST_POLL_S)
+        status = await _turn(link, report, POLL_S if held.told else FAST_POLL_S)
         if status is not None:
-            held.look()
+            await held.look()
 
 
 @dataclass
@@ -75,21 +76,19 @@ class _Hold:
     turning: int = 0
     over: bool = False
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Take in a fresh report: tell, stop the tool, give up, go on, or be over."""
         link, state = self.link, self.link.connection.state
         if state in BRAKED and not self.told:
             self.told = True
             executed = link.connection.executed
-            self.hooks.transition(
-                "hold", {"asked": self.asked, "executed": executed, "work_mm": link.work_mm}
-            )
+            await tell(link, self.hooks, "hold", asked=self.asked, executed=executed, work_mm=link.work_mm)
         if state is State.HOLD_DONE and head_is_off(link) is False:
             self._stop_tool()
         self.over = state not in PAUSED and (self.told or not self.asked)
         if not self.over:
             self._mind_the_time()
-            self._resume_when_asked()
+            await self._resume_when_asked()
 
     def _mind_the_time(self) -> None:
         link, waited_s = self.link, self.link.port.clock_s() - self.since_s
@@ -98,11 +97,11 @@ class _Hold:
         if not self.told and waited_s > braking_limit_s(self.machine):
             raise link.fail(Cause.SILENCE, f"the machine does not hold: still {link.connection.state}")
 
-    def _resume_when_asked(self) -> None:
+    async def _resume_when_asked(self) -> None:
         operator, state = self.hooks.operator, self.link.connection.state
         if operator.wants_resume and state in {State.HOLD_DONE, State.DOOR_CLOSED}:
             operator.wants_resume = False
-            self.hooks.transition("resume", {"work_mm": self.link.work_mm})
+            await tell(self.link, self.hooks, "resume", work_mm=self.link.work_mm)
             self.link.realtime(Realtime.START)
 
     def _stop_tool(self) -> None:
@@ -118,9 +117,9 @@ class _Hold:
             raise self.link.fail(Cause.BEAM_STANDING, "the beam is still on in a hold")
 
 
-def _turn(link: Link, report: Callable[[Status], None], poll_s: float) -> Status | None:
+async def _turn(link: Link, report: Callable[[Status], None], poll_s: float) -> Status | None:
     fresh = None
-    for event in link.pump(poll_s, poll_s):
+    for event in await link.pump(poll_s, poll_s):
         if isinstance(event, Status):
             fresh = event
             report(event)

@@ -10,11 +10,12 @@ from fabctl.stream.limits import tolerance_mm
 from fabctl.stream.link import Link
 from fabctl.stream.replies import Point
 from fabctl.stream.run import Hooks
+from fabctl.stream.tell import tell
 
 HOMING_S = 180.0
 
 
-def home_machine(link: Link, hooks: Hooks) -> None:
+async def home_machine(link: Link, hooks: Hooks) -> None:
     """Home with ``$H``; the controller answers no poll meanwhile.
 
     Raises
@@ -24,15 +25,16 @@ def home_machine(link: Link, hooks: Hooks) -> None:
     """
     link.quiet = True
     try:
-        link.command(b"$H", HOMING_S)
+        await link.command(b"$H", HOMING_S)
     finally:
         link.quiet = False
         link.forgive_silence()
-    link.fresh_status()
-    hooks.transition("homed", {"mpos_mm": link.mpos_mm})
+    await link.fresh_status()
+    link.homed = True
+    await tell(link, hooks, "homed", mpos_mm=link.mpos_mm)
 
 
-def set_zero(link: Link, machine: Machine, here_mm: Point, hooks: Hooks) -> None:
+async def set_zero(link: Link, machine: Machine, here_mm: Point, hooks: Hooks) -> None:
     """Give work coordinates to the point where the tool stands, in G54, through G10 L20.
 
     Parameters
@@ -52,13 +54,13 @@ def set_zero(link: Link, machine: Machine, here_mm: Point, hooks: Hooks) -> None
         When the controller does not show those coordinates afterwards.
     """
     words = "".join(f"{axis}{value:.3f}" for axis, value in zip("XYZ", here_mm, strict=True))
-    link.command(b"G54")
-    link.command(b"G10L20P1" + words.encode())
-    link.fresh_status()
+    await link.command(b"G54")
+    await link.command(b"G10L20P1" + words.encode())
+    await link.fresh_status()
     if link.work_mm is None or math.dist(link.work_mm, here_mm) > tolerance_mm(machine):
         raise RefusedError(
             f"the work zero did not take: asked for {here_mm}, the controller says {link.work_mm}",
             file=link.port.name,
             remedy="look for G92 and tool length offsets with `$#`; switch the controller off and on",
         )
-    hooks.transition("zeroed", {"work_mm": link.work_mm, "mpos_mm": link.mpos_mm})
+    await tell(link, hooks, "zeroed", work_mm=link.work_mm, mpos_mm=link.mpos_mm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fabctl.errors import StoppedError, StoppedKnownError, StoppedUnknownError
 from fabctl.shop.machine import Machine
@@ -13,6 +14,8 @@ from fabctl.stream.replies import Point
 from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
 
 Fact = str | int | float | bool | None | tuple[float, ...] | tuple[str, ...]
+Written = Callable[[], bool]
+"""Says whether a transition is on disk; raises when it never will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,8 @@ class Order:
 
     Parameters
     ----------
-    program : bytes
-        The text that was checked.
+    program : bytes or Path
+        The text that was checked, or the file that holds it: it is read a piece at a time.
     machine : Machine
         Where it runs.
     permit : Permit
@@ -36,12 +39,12 @@ class Order:
         Work coordinates to give to the point where the tool stands (after homing), through G10 L20 in
         G54. None keeps the zero the controller has stored.
     home : bool, optional
-        Whether to home first; None does when the machine has switches.
+        Whether to home first; None does when the machine has switches and is not known to be homed.
     check_first : bool
         Whether to send the whole program through the controller's check mode before anything moves.
     """
 
-    program: bytes
+    program: bytes | Path
     machine: Machine
     permit: Permit
     legs: Iterable[Leg] = ()
@@ -132,21 +135,23 @@ class Hooks:
     operator : Operator
         Requests to hold, resume, abort or reset.
     arm : callable
-        Asked at each pause, with the machine idle and the head off; False ends the run.
+        Asked at each pause, with the machine idle and the head off, until it answers other than None;
+        False ends the run.
     progress : callable
         Told at each status report.
     sending : callable
-        Told the last line's number *before* lines are written to the port.
+        Told a line's number *before* it is written to the port; False means not yet, ask again.
     transition : callable
         Told of each transition *before* what depends on it happens: connected, homed, zeroed, checked,
-        armed, started, section, hold, resume, stop, end. A journal writes it to disk and returns.
+        armed, started, section, hold, resume, stop, end. A journal writes it to disk and returns None, or
+        a function that says whether it is there by now.
     """
 
     operator: Operator = field(default_factory=Operator)
-    arm: Callable[[Pause], bool] = _refuse_all
+    arm: Callable[[Pause], bool | None] = _refuse_all
     progress: Callable[[Progress], None] = _ignore_progress
-    sending: Callable[[int], None] = _ignore_sending
-    transition: Callable[[str, Mapping[str, Fact]], None] = _ignore_transition
+    sending: Callable[[int], bool | None] = _ignore_sending
+    transition: Callable[[str, Mapping[str, Fact]], Written | None] = _ignore_transition
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ moves is ever sent twice. How each way of ending is carried out is decided in `f
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator
 
@@ -23,7 +22,9 @@ from fabctl.stream.prepare import home_machine, set_zero
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
-from fabctl.stream.text import TextFacts, WireLine, examine, wire_lines
+from fabctl.stream.tell import tell
+from fabctl.stream.text import Text, WireLine
+from fabctl.stream.turns import drive
 from fabctl.stream.watch import Watch
 
 SETTLE_S = 3.0
@@ -32,7 +33,7 @@ DRAIN = b"G4P0.01"
 
 
 def run(port: Port, order: Order, hooks: Hooks | None = None) -> RunResult:
-    """Send a program and stay with it until the machine stands still.
+    """Send a program and stay with it until the machine stands still; blocking.
 
     Parameters
     ----------
@@ -57,42 +58,83 @@ def run(port: Port, order: Order, hooks: Hooks | None = None) -> RunResult:
         When no sound connection comes about. Nothing moved.
     """
     hooks = hooks or Hooks()
-    order.permit.demand(order.program, order.machine)
-    facts = examine(io.BytesIO(order.program), order.machine.firmware.line_limit_chars)
-    link, controller = connect(port, order.machine)
     if isinstance(port, Wakeable):
         hooks.operator.wake = port.wake
-    return _Run(link, controller, order, facts, hooks).carry_out()
+    return drive(port, _connect_and_send(port, order, hooks))
+
+
+async def _connect_and_send(port: Port, order: Order, hooks: Hooks) -> RunResult:
+    text = permitted(order)
+    link, controller = await connect(port, order.machine)
+    return await send(link, controller, order, text, hooks)
+
+
+def permitted(order: Order) -> Text:
+    """Open an order's program, read it through once, and return it when it may run where it is to run.
+
+    Raises
+    ------
+    RefusedError
+        When permit, program and machine do not belong together, or the program holds what must not be
+        sent. Nothing was sent.
+    """
+    text = Text(order.program, order.machine.firmware.line_limit_chars)
+    order.permit.demand(text.sha256, order.machine)
+    return text
+
+
+async def send(link: Link, controller: Controller, order: Order, text: Text, hooks: Hooks) -> RunResult:
+    """Send a permitted program over a link that stands; as `run`, for whoever drives many links.
+
+    Parameters
+    ----------
+    link, controller : Link, Controller
+        As `connect` returned them; nobody else awaits this link meanwhile.
+    order : Order
+        What to send.
+    text : Text
+        Its program, from `permitted`.
+    hooks : Hooks
+        Whom to ask and tell.
+
+    Raises
+    ------
+    RefusedError
+        Before anything moved.
+    """
+    return await _Run(link, controller, order, text, hooks).carry_out()
 
 
 class _Run:
     """One run over a link: prepare, stream, finish, or stop."""
 
-    def __init__(
-        self, link: Link, controller: Controller, order: Order, facts: TextFacts, hooks: Hooks
-    ) -> None:
+    def __init__(self, link: Link, controller: Controller, order: Order, text: Text, hooks: Hooks) -> None:
         self._link = link
         self._controller = controller
         self._order = order
-        self._facts = facts
+        self._text = text
         self._hooks = hooks
         self._watch = Watch(link, PathWatch((), (0, 0, 0), 0, 0), laser=False)
         self._start_s = link.port.clock_s()
         self._section = 1
         link.attend = self._attend
+        link.strict, link.cause = True, None
 
-    def carry_out(self) -> RunResult:
+    async def carry_out(self) -> RunResult:
         """Do all of it and name the end."""
         link = self._link
         try:
-            self._prepare()
-            self._stream(self._lines())
-            self._finish()
+            await self._prepare()
+            await self._stream(self._lines())
+            await self._finish()
         except LinkError as error:
-            return self._stop(link.cause or Cause.PORT_LOST, error.problem)
+            return await self._stop(link.cause or Cause.PORT_LOST, error.problem)
+        except GeneratorExit:
+            # nobody drives this any more: no byte can be sent from here
+            raise
         except BaseException as error:
             # whatever happened on our side, the machine comes first; the error goes on afterwards
-            outcome = halt(link, Cause.INTERRUPTED, braking_limit_s(self._order.machine))
+            outcome = await halt(link, Cause.INTERRUPTED, braking_limit_s(self._order.machine))
             error.add_note(f"the machine was stopped: {_say(outcome)}")
             raise
         off = head_is_off(link)
@@ -100,32 +142,35 @@ class _Run:
         self._tell_end(result)
         return result
 
-    def _prepare(self) -> None:
+    async def _prepare(self) -> None:
         order, link, hooks = self._order, self._link, self._hooks
-        self._tell("connected", version=self._controller.version, notes=self._controller.notes)
-        home = order.machine.homing if order.home is None else order.home
-        if home:
-            home_machine(link, hooks)
-        elif self._controller.state is State.ALARM:
+        await self._tell("connected", version=self._controller.version, notes=self._controller.notes)
+        locked = link.connection.state is State.ALARM
+        needed = order.machine.homing and (locked or not link.homed)
+        if needed if order.home is None else order.home:
+            await home_machine(link, hooks)
+        elif locked:
             raise RefusedError(
                 "the controller is in alarm: its position is not known",
                 file=link.port.name,
                 remedy="home it, or set it by hand to a known point and unlock it with $X",
             )
         if order.here_mm is not None:
-            set_zero(link, order.machine, order.here_mm, hooks)
+            await set_zero(link, order.machine, order.here_mm, hooks)
         if order.check_first:
-            self._check()
-        status = link.fresh_status()
+            await self._check()
+        status = await link.fresh_status()
         if status.state is not State.IDLE or link.work_mm is None:
             raise RefusedError(
                 f"the controller is not ready: {status.state}",
                 file=link.port.name,
                 remedy="clear what it shows: door, limit switches, hold",
             )
-        self._tell("armed", program_sha256=self._facts.sha256, lines=self._facts.lines, work_mm=link.work_mm)
+        await self._tell(
+            "armed", program_sha256=self._text.sha256, lines=self._text.lines, work_mm=link.work_mm
+        )
         self._begin(link.work_mm)
-        self._tell("started", work_mm=link.work_mm)
+        await self._tell("started", work_mm=link.work_mm)
 
     def _begin(self, start_mm: Point) -> None:
         machine, link = self._order.machine, self._link
@@ -138,23 +183,23 @@ class _Run:
         self._start_s = link.port.clock_s()
         self._watch.restart()
 
-    def _check(self) -> None:
+    async def _check(self) -> None:
         """Send everything through check mode: parsed with all its limits, nothing moves."""
         link = self._link
-        link.command(b"$C")
-        link.wait_for(frozenset({State.CHECK}), SETTLE_S, "check mode")
+        await link.command(b"$C")
+        await link.wait_for(frozenset({State.CHECK}), SETTLE_S, "check mode")
         link.connection.begin_program()
         self._watch.restart()
-        self._stream(line for line in self._lines() if not line.pause)
-        link.command(b"$C")
-        link.await_banner(SETTLE_S)
-        link.wait_for(frozenset({State.IDLE}), SETTLE_S, "leaving check mode")
-        self._tell("checked", lines=self._facts.lines)
+        await self._stream(line for line in self._lines() if not line.pause)
+        await link.command(b"$C")
+        await link.await_banner(SETTLE_S)
+        await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "leaving check mode")
+        await self._tell("checked", lines=self._text.lines)
 
     def _lines(self) -> Iterator[WireLine]:
-        return wire_lines(io.BytesIO(self._order.program), self._order.machine.firmware.line_limit_chars)
+        return self._text.wire_lines()
 
-    def _stream(self, lines: Iterator[WireLine]) -> None:
+    async def _stream(self, lines: Iterator[WireLine]) -> None:
         """Keep the ring full until every line has its answer; stop for a person where the program says."""
         connection, port = self._link.connection, self._link.port
         line = next(lines, None)
@@ -166,35 +211,35 @@ class _Run:
                 and not line.pause
                 and connection.state in {State.IDLE, State.RUN, State.CHECK}
                 and connection.fits(line.text)
+                and self._hooks.sending(line.number) is not False
             ):
                 batch += connection.send_line(line.text, line.number)
                 line = next(lines, None)
             if batch:
-                self._hooks.sending(connection.sent)
                 port.write(bytes(batch))
                 if waiting:
                     self._watch.restart()
-            self._step()
+            await self._step()
             if line is not None and line.pause and not connection.unanswered:
-                self._pause_for_person(line)
+                await self._pause_for_person(line)
                 line = next(lines, None)
 
-    def _step(self) -> None:
+    async def _step(self) -> None:
         """Take one turn: the operator first, then what the controller says."""
         operator, link = self._hooks.operator, self._link
         # nothing moves in check mode, and it knows no hold: the request waits for its end
         if operator.wants_hold and link.connection.state is not State.CHECK:
-            self._stay_held(asked=True)
+            await self._stay_held(asked=True)
             return
-        for event in link.pump():
+        for event in await link.pump():
             if isinstance(event, Status):
                 self._watch.look(event)
                 self._report(event)
         if link.connection.state in PAUSED:
-            self._stay_held(asked=False)
+            await self._stay_held(asked=False)
 
-    def _stay_held(self, *, asked: bool) -> None:
-        stay_held(self._link, self._order.machine, self._hooks, self._report, asked=asked)
+    async def _stay_held(self, *, asked: bool) -> None:
+        await stay_held(self._link, self._order.machine, self._hooks, self._report, asked=asked)
         self._watch.restart()
 
     def _attend(self) -> None:
@@ -206,35 +251,41 @@ class _Run:
         if operator.wants_abort:
             raise link.fail(Cause.OPERATOR_ABORT, "the operator asked for an abort")
 
-    def _pause_for_person(self, line: WireLine) -> None:
-        self._drain()
+    async def _pause_for_person(self, line: WireLine) -> None:
+        await self._drain()
         _demand_head_off(self._link)
         self._section += 1
         executed = self._link.connection.executed
-        self._tell("pause", line=line.number, note=line.note, executed=executed)
-        if not self._hooks.arm(Pause(self._section, line.number, line.note)):
+        await self._tell("pause", line=line.number, note=line.note, executed=executed)
+        if not await self._armed(Pause(self._section, line.number, line.note)):
             raise self._link.fail(Cause.DECLINED, f"line {line.number}: {line.note}: not armed")
-        self._link.fresh_status()
-        self._tell("section", section=self._section, line=line.number, work_mm=self._link.work_mm)
+        await self._link.fresh_status()
+        await self._tell("section", section=self._section, line=line.number, work_mm=self._link.work_mm)
         self._watch.restart()
 
-    def _drain(self) -> None:
+    async def _armed(self, pause: Pause) -> bool:
+        """Ask until there is an answer, and stay with the machine meanwhile."""
+        while (answer := self._hooks.arm(pause)) is None:
+            await self._step()
+        return answer
+
+    async def _drain(self) -> None:
         """Wait until the planner is empty and the machine stands at the end of what was sent."""
         link, connection = self._link, self._link.connection
         link.port.write(connection.send_line(DRAIN))
         self._watch.restart()
         while connection.unanswered:
-            self._step()
-        link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the program")
-        link.fresh_status()
+            await self._step()
+        await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the program")
+        await link.fresh_status()
         end_mm = self._watch.path.take_all(connection.sent)
         if self._watch.path.watches:
             _demand_position(self._link, self._order.machine, end_mm)
         connection.mark_executed(connection.sent)
 
-    def _finish(self) -> None:
-        self._drain()
-        status, end_mm = self._link.fresh_status(), self._order.end_mm
+    async def _finish(self) -> None:
+        await self._drain()
+        status, end_mm = await self._link.fresh_status(), self._order.end_mm
         blocks, ring = self._controller.blocks, self._controller.ring_bytes
         left = status.blocks_free not in {None, blocks} or status.bytes_free not in {None, ring, ring - 1}
         if left:
@@ -253,7 +304,7 @@ class _Run:
                 acknowledged=connection.acknowledged,
                 executed=connection.executed,
                 at_most=self._at_most(),
-                lines=self._facts.lines,
+                lines=self._text.lines,
                 state=status.state.value,
                 work_mm=self._link.work_mm,
                 feed_mm_min=status.feed_mm_min,
@@ -267,27 +318,28 @@ class _Run:
         connection = self._link.connection
         return min(connection.sent, max(connection.executed, self._watch.place.at_most))
 
-    def _tell(self, kind: str, **facts: Fact) -> None:
-        self._hooks.transition(kind, facts)
+    async def _tell(self, kind: str, **facts: Fact) -> None:
+        await tell(self._link, self._hooks, kind, **facts)
 
-    def _stop(self, cause: Cause, reason: str) -> RunResult:
-        outcome = halt(self._link, cause, braking_limit_s(self._order.machine))
+    async def _stop(self, cause: Cause, reason: str) -> RunResult:
+        outcome = await halt(self._link, cause, braking_limit_s(self._order.machine))
         if outcome.position_known:
             self._watch.locate()
         result = self._result(cause, reason, outcome)
-        self._tell("stop", cause=cause.value, reason=reason)
+        # the machine stands already: nothing waits for these two
+        self._hooks.transition("stop", {"cause": cause.value, "reason": reason})
         self._tell_end(result)
         return result
 
     def _tell_end(self, result: RunResult) -> None:
-        self._tell(
-            "end",
-            end_state=result.end_state.value,
-            executed=result.executed,
-            at_most=result.at_most,
-            head_off=result.head_off,
-            work_mm=result.work_mm,
-        )
+        facts: dict[str, Fact] = {
+            "end_state": result.end_state.value,
+            "executed": result.executed,
+            "at_most": result.at_most,
+            "head_off": result.head_off,
+            "work_mm": result.work_mm,
+        }
+        self._hooks.transition("end", facts)
 
     def _result(self, cause: Cause, reason: str, outcome: Outcome) -> RunResult:
         best = STOPS[cause].best
@@ -301,7 +353,7 @@ class _Run:
             acknowledged=connection.acknowledged,
             executed=connection.executed,
             at_most=self._at_most() if outcome.position_known else connection.sent,
-            lines=self._facts.lines,
+            lines=self._text.lines,
             duration_s=self._link.port.clock_s() - self._start_s,
             head_off=outcome.head_off,
             mpos_mm=outcome.mpos_mm,

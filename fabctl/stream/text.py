@@ -7,12 +7,17 @@ would hold the machine, a no-break space would toggle its coolant. ``$`` never p
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
-from fabctl.errors import RefusedError
+from fabctl.errors import InputError, RefusedError
+
+PIECE_BYTES = 1 << 16
+LONGEST_LINE_BYTES = 1 << 20
 
 _COMMENT = re.compile(rb"\([^()\r\n]*\)|;.*")
 _BLANK = re.compile(rb"[ \t]+")
@@ -43,29 +48,108 @@ class WireLine:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TextFacts:
-    """What one pass over a program tells.
+class Text:
+    r"""A program's text: read a piece at a time, whatever its size, and the same at every reading.
+
+    The first reading refuses what must not be sent and takes the digest; each later one compares every
+    piece with it before a line of it is handed out.
 
     Parameters
+    ----------
+    program : bytes or Path
+        The text, or the file that holds it.
+    limit_chars : int
+        The longest line the controller takes.
+
+    Attributes
     ----------
     sha256 : str
         Of all its bytes, hex.
     lines : int
         How many lines it has, blank ones included.
+
+    Raises
+    ------
+    RefusedError
+        At the first line that must not reach a controller, or when there is nothing to send.
+    InputError
+        When the file cannot be read.
+
+    Examples
+    --------
+    >>> text = Text(b"G21 (mm!)\n\nG1 X1.5 ; go\n", 79)
+    >>> [line.text for line in text.wire_lines()], text.lines
+    ([b'G21', b'G1X1.5'], 3)
     """
 
-    sha256: str
-    lines: int
+    def __init__(self, program: bytes | Path, limit_chars: int) -> None:
+        self._program = program
+        self._limit_chars = limit_chars
+        self._digests: list[bytes] = []
+        whole = hashlib.sha256()
+        self.lines = sendable = 0
+        for number, line in numbered(self._first_reading(whole), limit_chars):
+            self.lines = number
+            sendable += line is not None
+        self.sha256 = whole.hexdigest()
+        if not sendable:
+            raise RefusedError("the program has no line to send", remedy="look at the file that was written")
+
+    def wire_lines(self) -> Iterator[WireLine]:
+        """Yield what is sent for each line, from the first.
+
+        Raises
+        ------
+        RefusedError
+            Where the text is no longer the one that was read first; nothing of that piece is handed out.
+        """
+        return (line for _, line in numbered(self._same_again(), self._limit_chars) if line is not None)
+
+    def _first_reading(self, whole: hashlib._Hash) -> Iterator[bytes]:
+        for piece in self._pieces():
+            whole.update(piece)
+            self._digests.append(hashlib.sha256(piece).digest())
+            yield piece
+
+    def _same_again(self) -> Iterator[bytes]:
+        known = iter(self._digests)
+        for piece in self._pieces():
+            if hashlib.sha256(piece).digest() != next(known, None):
+                raise self._changed()
+            yield piece
+        if next(known, None) is not None:
+            raise self._changed()
+
+    def _pieces(self) -> Iterator[bytes]:
+        try:
+            with self._open() as file:
+                while piece := file.read(PIECE_BYTES):
+                    yield piece
+        except OSError as error:
+            raise InputError(
+                f"the program cannot be read: {error.strerror or error}",
+                file=str(self._program),
+                remedy="look at the disk; write the program again",
+            ) from error
+
+    def _open(self) -> BinaryIO:
+        return io.BytesIO(self._program) if isinstance(self._program, bytes) else self._program.open("rb")
+
+    def _changed(self) -> RefusedError:
+        return RefusedError(
+            "the program changed after it was checked",
+            file=self._program.name if isinstance(self._program, Path) else "",
+            remedy="leave the run's folder alone while it runs; check and send again",
+        )
 
 
-def wire_lines(stream: BinaryIO, limit_chars: int) -> Iterator[WireLine]:
-    r"""Yield what is sent for each line of a program, from where `stream` stands.
+def numbered(pieces: Iterable[bytes], limit_chars: int) -> Iterator[tuple[int, WireLine | None]]:
+    """Yield each line of a text: its number from 1, and what is sent for it, if anything.
 
     Parameters
     ----------
-    stream : binary file
-        The program; read a line at a time, so that its size does not matter.
+    pieces : iterable of bytes
+        The text in order, cut anywhere.
     limit_chars : int
         The longest line the controller takes.
 
@@ -73,52 +157,41 @@ def wire_lines(stream: BinaryIO, limit_chars: int) -> Iterator[WireLine]:
     ------
     RefusedError
         At the first line that must not reach a controller.
-
-    Examples
-    --------
-    >>> import io
-    >>> [line.text for line in wire_lines(io.BytesIO(b"G21 (mm!)\n\nG1 X1.5 ; go\n"), 79)]
-    [b'G21', b'G1X1.5']
     """
     number = 0
-    for chunk in stream:
-        for raw in chunk.splitlines():
+    for lines in _whole_lines(pieces):
+        for raw in lines:
             number += 1
-            text = _BLANK.sub(b"", _COMMENT.sub(b"", raw)).upper()
-            if not text or text == b"%":
-                continue
-            if not _WORDS.fullmatch(text):
-                raise _refused(
-                    number, raw, "holds what is no plain word of G-code", "letters and numbers only"
-                )
-            if len(text) > limit_chars:
-                raise _refused(number, raw, f"has {len(text)} characters", f"at most {limit_chars}")
-            pause = _PERSON.search(text) is not None
-            if pause and not _PERSON_ALONE.fullmatch(text):
-                raise _refused(number, raw, "mixes M0, M1 or M6 with other words", "such a word alone")
-            yield WireLine(number, text, pause, raw.decode("ascii", "replace").strip() if pause else "")
+            yield number, _wire_line(number, raw, limit_chars)
 
 
-def examine(stream: BinaryIO, limit_chars: int) -> TextFacts:
-    """Read a program through once, refuse what must not be sent, and return to its beginning.
+def _whole_lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    rest = b""
+    for piece in pieces:
+        text = rest + piece
+        # a carriage return at the very end may be half of a line ending
+        cut = 1 + max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1))
+        yield text[:cut].splitlines()
+        rest = text[cut:]
+        if len(rest) > LONGEST_LINE_BYTES:
+            raise RefusedError(
+                f"a line of over {LONGEST_LINE_BYTES} bytes", remedy="send a program, not another file"
+            )
+    yield rest.splitlines()
 
-    Raises
-    ------
-    RefusedError
-        At the first line that must not reach a controller, or when there is nothing to send.
-    """
-    digest = hashlib.sha256()
-    lines = 0
-    stream.seek(0)
-    for chunk in stream:
-        digest.update(chunk)
-        lines += len(chunk.splitlines())
-    stream.seek(0)
-    sendable = sum(1 for _ in wire_lines(stream, limit_chars))
-    stream.seek(0)
-    if not sendable:
-        raise RefusedError("the program has no line to send", remedy="look at the file that was written")
-    return TextFacts(digest.hexdigest(), lines)
+
+def _wire_line(number: int, raw: bytes, limit_chars: int) -> WireLine | None:
+    text = _BLANK.sub(b"", _COMMENT.sub(b"", raw)).upper()
+    if not text or text == b"%":
+        return None
+    if not _WORDS.fullmatch(text):
+        raise _refused(number, raw, "holds what is no plain word of G-code", "letters and numbers only")
+    if len(text) > limit_chars:
+        raise _refused(number, raw, f"has {len(text)} characters", f"at most {limit_chars}")
+    pause = _PERSON.search(text) is not None
+    if pause and not _PERSON_ALONE.fullmatch(text):
+        raise _refused(number, raw, "mixes M0, M1 or M6 with other words", "such a word alone")
+    return WireLine(number, text, pause, raw.decode("ascii", "replace").strip() if pause else "")
 
 
 def _refused(number: int, raw: bytes, problem: str, expected: str) -> RefusedError:

@@ -83,7 +83,7 @@ def test_real_programs_are_rewritten_as_the_same_motion_or_refused(corpus, corpu
             continue
         own = rewrite(program, hall)
         passed += 1
-        permit(own, hall).demand(own.text, hall)
+        permit(own, hall).demand(own.digest, hall)
         feed = feeding(own) & (own.origin >= 0)
         length_mm = float(lengths(own.moves, own.start)[feed].sum())
         assert length_mm == pytest.approx(figures(program)[1], rel=2e-3, abs=0.01), path.name

@@ -16,7 +16,7 @@ PERMIT = Permit(sha256(PROGRAM).hexdigest(), ROUTER.name, machine_digest(ROUTER)
 
 
 def test_the_checked_program_may_run_on_the_checked_machine():
-    assert PERMIT.demand(PROGRAM, ROUTER) is None
+    assert PERMIT.demand(sha256(PROGRAM).hexdigest(), ROUTER) is None
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_checked_program_may_run_on_the_checked_machine():
 )
 def test_anything_else_is_refused(program, machine, said):
     with pytest.raises(RefusedError, match=said):
-        PERMIT.demand(program, machine)
+        PERMIT.demand(sha256(program).hexdigest(), machine)
 
 
 def test_digests_differ_between_machines_and_not_between_places(tmp_path):

@@ -1,7 +1,6 @@
 """The last door before the wire."""
 
 import hashlib
-import io
 import re
 
 import pytest
@@ -9,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import RefusedError
-from fabctl.stream.text import examine, wire_lines
+from fabctl.stream.text import PIECE_BYTES, Text, numbered
 
 
 def wire(text):
-    return list(wire_lines(io.BytesIO(text), 79))
+    """Read a text in pieces of 3 bytes: line endings and words are cut everywhere."""
+    pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
+    return [line for _, line in numbered(pieces, 79) if line is not None]
 
 
 def test_comments_blanks_and_percent_stay_behind_and_numbers_are_those_of_the_file():
@@ -45,13 +46,43 @@ def test_an_unclosed_comment_is_refused():
 
 def test_the_digest_is_that_of_the_file():
     text = b"G21\r\nM5"
-    facts = examine(io.BytesIO(text), 79)
+    facts = Text(text, 79)
     assert (facts.sha256, facts.lines) == (hashlib.sha256(text).hexdigest(), 2)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_text_of_many_pieces_reads_the_same_each_time(tmp_path, on_disk):
+    program = b"".join(b"G1X%d.%d\n" % divmod(n, 10) for n in range(3 * PIECE_BYTES // 8))
+    (tmp_path / "program.nc").write_bytes(program)
+    text = Text(tmp_path / "program.nc" if on_disk else program, 79)
+    wanted = list(enumerate(program.splitlines(), 1))
+    assert [(line.number, line.text) for line in text.wire_lines()] == wanted
+    assert [(line.number, line.text) for line in text.wire_lines()] == wanted
+    assert (text.sha256, text.lines) == (hashlib.sha256(program).hexdigest(), len(wanted))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda raw: raw[:-5] + b"G1X9\n", id="another last line"),
+        pytest.param(lambda raw: raw[: 2 * PIECE_BYTES], id="cut short"),
+        pytest.param(lambda raw: raw + b"G1X1\n", id="grown"),
+        pytest.param(lambda raw: raw + raw, id="grown by whole pieces"),
+    ],
+)
+def test_a_file_that_changes_after_the_check_is_not_sent(tmp_path, change):
+    path = tmp_path / "program.nc"
+    path.write_bytes(b"G1X1\n" * PIECE_BYTES)
+    lines = Text(path, 79).wire_lines()
+    next(lines)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(RefusedError, match="changed after"):
+        list(lines)
 
 
 def test_a_program_without_a_line_is_refused():
     with pytest.raises(RefusedError, match="no line"):
-        examine(io.BytesIO(b"(nothing)\n\n"), 79)
+        Text(b"(nothing)\n\n", 79)
 
 
 @given(st.binary(max_size=200))
