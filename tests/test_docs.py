@@ -1,36 +1,53 @@
 """The documentation is true: what exists is documented, what is documented exists."""
 
-import importlib
 import re
 from pathlib import Path
 
 import click
 import pytest
 
-from fabctl.cli.main import COMMANDS
+from fabctl.cli.lazy import LazyGroup
+from fabctl.cli.main import COMMANDS, cli
 from fabctl.errors import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^## fabctl (\w+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
+SECTIONS = dict(re.findall(r"^## fabctl ([\w -]+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
 
 
-def _command(name: str) -> click.Command:
-    return getattr(importlib.import_module(COMMANDS[name][0]), name)
+def _walk(group: LazyGroup, before: str = "") -> dict[str, click.Command]:
+    """Every command by the words a person types after fabctl."""
+    found = {}
+    for name in group.table:
+        command = group.get_command(click.Context(group), name)
+        found[before + name] = command
+        if isinstance(command, LazyGroup):
+            found |= _walk(command, f"{before}{name} ")
+    return found
+
+
+EVERY = _walk(cli)
+GROUPS = {name: command for name, command in EVERY.items() if isinstance(command, LazyGroup)}
 
 
 def test_every_command_has_its_section_and_no_other_stands_there():
-    assert set(SECTIONS) == set(COMMANDS)
+    assert set(SECTIONS) == set(EVERY)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_option_is_documented_with_its_help_and_no_other(name):
-    options = [p for p in _command(name).params if isinstance(p, click.Option)]
+    options = [p for p in EVERY[name].params if isinstance(p, click.Option)]
     named = set(re.findall(r"`(--?[\w-]+)`", SECTIONS[name]))
     assert named == {text for option in options for text in option.opts}
     for option in options:
         assert option.help
         assert option.help in SECTIONS[name]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_every_group_lists_its_commands_with_their_lines(name):
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", SECTIONS[name], re.MULTILINE)
+    assert rows == [(command, text) for command, (_, text) in GROUPS[name].table.items()]
 
 
 def test_exit_codes_are_the_documented_ones():
@@ -56,8 +73,9 @@ def test_every_link_of_every_page_leads_somewhere():
 def test_every_command_line_in_the_documentation_names_commands_that_exist():
     for page in _pages():
         for block in re.findall(r"```(?:sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            for name in re.findall(r"^fabctl (\w+)", block, re.MULTILINE):
+            for name, second in re.findall(r"^fabctl (\w+)(?: ([a-z][\w-]*))?", block, re.MULTILINE):
                 assert name in COMMANDS, f"{page.name}: fabctl {name}"
+                assert name not in GROUPS or not second or f"{name} {second}" in EVERY, f"{name} {second}"
 
 
 def test_every_glossary_word_stands_there_once_and_in_order():

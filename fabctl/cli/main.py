@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from fabctl import __version__
+from fabctl.cli.lazy import LazyGroup
 from fabctl.errors import EXIT_CODES, FabctlError, InputError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("fabctl.cli.explain", "Say in words what one line of G-code does."),
     "send": ("fabctl.cli.send", "Check a G-code file and stream it to a machine."),
     "preview": ("fabctl.cli.preview", "Draw a design, a job or a G-code file as SVG or PNG."),
+    "machine": ("fabctl.cli.machine", "Look at a machine, try its controller, get it ready."),
     "machines": ("fabctl.cli.lists", "List the machines fabctl knows."),
     "materials": ("fabctl.cli.lists", "List the materials fabctl knows."),
     "tools": ("fabctl.cli.lists", "List the tools fabctl knows."),
@@ -25,42 +26,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("fabctl.cli.lists", "List recorded runs and how each of them ended."),
 }
 """Every command: the module that holds it under the same name, and its line in the list of commands."""
-
-
-class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command is used."""
-
-    loaded: ClassVar[dict[str, click.Command]] = {}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the commands in the order a job goes."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command; None when there is no such command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the nearest command when there is none of that name."""
-        name = args[0]
-        if not name.startswith("-") and name not in COMMANDS:
-            import difflib
-
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else "See fabctl --help."
-            ctx.fail(f"No such command {name!r}. {hint}")
-        return super().resolve_command(ctx, args)
 
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {text}" for code, text in EXIT_CODES.items())
@@ -82,6 +47,7 @@ A software stop is not an emergency stop: keep the real one within reach.
 cli = click.version_option(__version__, "-V", "--version", prog_name="fabctl")(
     LazyGroup(
         "fabctl",
+        COMMANDS,
         help=HELP,
         epilog=EPILOG,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -66,9 +66,9 @@ def test_before_anything_moves_machine_extents_time_and_material_are_shown(fabct
 
 
 def test_a_mistyped_command_gets_the_nearest_one(fabctl):
-    said = fabctl("machine")
+    said = fabctl("material")
     assert said.code == 2
-    assert "Did you mean 'machines'?" in said.err
+    assert "Did you mean 'materials'?" in said.err
 
 
 def test_planning_writes_a_program_that_passes_the_check(fabctl, square, tmp_path):

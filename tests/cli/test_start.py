@@ -10,7 +10,13 @@ import pytest
 HEAVY = ("numpy", "shapely", "trimesh", "ezdxf", "svgelements", "PIL", "serial", "rich", "pygcode")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["machines"], ["materials"], ["tools"], ["jobs"], ["runs"]])
+LIGHT = [
+    ["--help"], ["machines"], ["materials"], ["tools"], ["jobs"], ["runs"],
+    ["machine", "--help"], ["machine", "show", "router-3018"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("argv", LIGHT, ids=" ".join)
 def test_light_commands_load_no_heavy_library(argv):
     code = (
         "import sys\n"
