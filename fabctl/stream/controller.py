@@ -112,6 +112,22 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     )
 
 
+async def read_offsets(link: Link) -> dict[str, tuple[float, float, float]]:
+    """Ask for the stored offsets with ``$#``: G54 … G59, G28, G30, G92, mm.
+
+    Parameters
+    ----------
+    link : Link
+        Idle, or locked by an alarm.
+
+    Raises
+    ------
+    StoppedError
+        When it is not answered in time.
+    """
+    return {event.name: event.xyz_mm for event in await link.command(b"$#") if isinstance(event, Offset)}
+
+
 async def _wake(link: Link) -> str:
     """Reset to a clean start: no half line in the parser, no G92, no modal state of somebody else."""
     port, connection = link.port, link.connection

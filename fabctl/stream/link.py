@@ -88,6 +88,11 @@ class Link:
             return None
         return _plus(status.mpos_mm, self.wco_mm, -1.0)
 
+    @property
+    def place(self) -> dict[str, Point | None]:
+        """Where the machine is, as a journal tells it: work, machine and work zero, mm."""
+        return {"work_mm": self.work_mm, "mpos_mm": self.mpos_mm, "zero_mm": self.wco_mm}
+
     def fail(self, cause: Cause, detail: str) -> StoppedError:
         """Note why the run ends and make the error that carries it out of the loops."""
         self.cause = cause

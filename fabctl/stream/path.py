@@ -32,12 +32,18 @@ class Leg:
         An arc's centre, mm, work coordinates; None for a straight move.
     clockwise : bool
         The arc's sense.
+    feed_mm_min : float, optional
+        Programmed feed; infinite for a rapid, None when not known.
+    power : float, optional
+        Share of the head's full scale, 0..1; None when not known.
     """
 
     number: int
     end_mm: Point
     centre_mm: tuple[float, float] | None = None
     clockwise: bool = False
+    feed_mm_min: float | None = None
+    power: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

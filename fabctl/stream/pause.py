@@ -82,7 +82,7 @@ class _Hold:
         if state in BRAKED and not self.told:
             self.told = True
             executed = link.connection.executed
-            await tell(link, self.hooks, "hold", asked=self.asked, executed=executed, work_mm=link.work_mm)
+            await tell(link, self.hooks, "hold", asked=self.asked, executed=executed, **link.place)
         if state is State.HOLD_DONE and head_is_off(link) is False:
             self._stop_tool()
         self.over = state not in PAUSED and (self.told or not self.asked)
@@ -101,7 +101,7 @@ class _Hold:
         operator, state = self.hooks.operator, self.link.connection.state
         if operator.wants_resume and state in {State.HOLD_DONE, State.DOOR_CLOSED}:
             operator.wants_resume = False
-            await tell(self.link, self.hooks, "resume", work_mm=self.link.work_mm)
+            await tell(self.link, self.hooks, "resume", **self.link.place)
             self.link.realtime(Realtime.START)
 
     def _stop_tool(self) -> None:

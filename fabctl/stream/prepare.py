@@ -63,4 +63,4 @@ async def set_zero(link: Link, machine: Machine, here_mm: Point, hooks: Hooks) -
             file=link.port.name,
             remedy="look for G92 and tool length offsets with `$#`; switch the controller off and on",
         )
-    await tell(link, hooks, "zeroed", work_mm=link.work_mm, mpos_mm=link.mpos_mm)
+    await tell(link, hooks, "zeroed", wcs="G54", **link.place)

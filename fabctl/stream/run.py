@@ -13,7 +13,7 @@ from fabctl.stream.path import Leg
 from fabctl.stream.replies import Point
 from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
 
-Fact = str | int | float | bool | None | tuple[float, ...] | tuple[str, ...]
+Fact = str | int | float | bool | None | tuple[float, ...] | tuple[str, ...] | Mapping[str, Point]
 Written = Callable[[], bool]
 """Says whether a transition is on disk; raises when it never will be."""
 

@@ -6,12 +6,13 @@ moves is ever sent twice. How each way of ending is carried out is decided in `f
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 
-from fabctl.errors import LinkError, RefusedError
+from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.shop.machine import Machine
-from fabctl.stream.controller import Controller, connect
+from fabctl.stream.controller import Controller, connect, read_offsets
 from fabctl.stream.halt import Outcome, halt, head_is_off
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import Link
@@ -136,6 +137,9 @@ class _Run:
             # whatever happened on our side, the machine comes first; the error goes on afterwards
             outcome = await halt(link, Cause.INTERRUPTED, braking_limit_s(self._order.machine))
             error.add_note(f"the machine was stopped: {_say(outcome)}")
+            with contextlib.suppress(FabctlError, OSError):
+                # it may be the journal itself that failed
+                self._conclude(Cause.INTERRUPTED, f"{type(error).__name__}: {error}", outcome)
             raise
         off = head_is_off(link)
         result = self._result(Cause.DONE, "", Outcome(True, off, link.mpos_mm, link.work_mm))
@@ -144,7 +148,14 @@ class _Run:
 
     async def _prepare(self) -> None:
         order, link, hooks = self._order, self._link, self._hooks
-        await self._tell("connected", version=self._controller.version, notes=self._controller.notes)
+        await self._tell(
+            "connected",
+            version=self._controller.version,
+            notes=self._controller.notes,
+            blocks=self._controller.blocks,
+            ring_bytes=self._controller.ring_bytes,
+            offsets=self._controller.offsets,
+        )
         locked = link.connection.state is State.ALARM
         needed = order.machine.homing and (locked or not link.homed)
         if needed if order.home is None else order.home:
@@ -167,10 +178,18 @@ class _Run:
                 remedy="clear what it shows: door, limit switches, hold",
             )
         await self._tell(
-            "armed", program_sha256=self._text.sha256, lines=self._text.lines, work_mm=link.work_mm
+            "armed",
+            program_sha256=self._text.sha256,
+            lines=self._text.lines,
+            machine_sha256=order.permit.machine_sha256,
+            head=order.machine.head.kind,
+            homed=link.homed,
+            wcs="G54",
+            offsets=await read_offsets(link),
+            **link.place,
         )
         self._begin(link.work_mm)
-        await self._tell("started", work_mm=link.work_mm)
+        await self._tell("started", **link.place)
 
     def _begin(self, start_mm: Point) -> None:
         machine, link = self._order.machine, self._link
@@ -260,7 +279,7 @@ class _Run:
         if not await self._armed(Pause(self._section, line.number, line.note)):
             raise self._link.fail(Cause.DECLINED, f"line {line.number}: {line.note}: not armed")
         await self._link.fresh_status()
-        await self._tell("section", section=self._section, line=line.number, work_mm=self._link.work_mm)
+        await self._tell("section", section=self._section, line=line.number, **self._link.place)
         self._watch.restart()
 
     async def _armed(self, pause: Pause) -> bool:
@@ -323,6 +342,9 @@ class _Run:
 
     async def _stop(self, cause: Cause, reason: str) -> RunResult:
         outcome = await halt(self._link, cause, braking_limit_s(self._order.machine))
+        return self._conclude(cause, reason, outcome)
+
+    def _conclude(self, cause: Cause, reason: str, outcome: Outcome) -> RunResult:
         if outcome.position_known:
             self._watch.locate()
         result = self._result(cause, reason, outcome)
@@ -338,6 +360,10 @@ class _Run:
             "at_most": result.at_most,
             "head_off": result.head_off,
             "work_mm": result.work_mm,
+            "mpos_mm": result.mpos_mm,
+            "sent": result.sent,
+            "acknowledged": result.acknowledged,
+            "cause": result.cause.value,
         }
         self._hooks.transition("end", facts)
 
