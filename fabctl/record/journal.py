@@ -1,35 +1,38 @@
 r"""The journal of one run: what happened, on disk before anything depends on it.
 
-A file of lines, only ever appended to. Each line is ``<length> <crc32> <json>\n``: decimal length of the
-JSON text in bytes, its CRC-32 in eight hex digits, the text. A line that was cut, by a crash or a full disk,
-does not agree with its own figures; reading ends before it and says so.
+A file of records, only ever appended to; `fabctl.record.framing` says how they are written.
 
-Transitions are synced to disk before `transition` returns. Progress is written at most ten times a second
-and synced once a second: a killed process loses none of it, a power cut at most that second, and the bounds
-stay true, because what may be sent next was announced and synced before (`sending`).
+Transitions are synced to disk before `transition` returns, or before the ticket of `begin_transition` is
+done. Progress is written at most ten times a second and synced once a second: a killed process loses what
+its background thread had not yet written, a power cut at most that second, and the bounds stay true, because
+what may be sent next was announced and synced before (`may_send`, `sending`).
 """
 
 from __future__ import annotations
 
-import json
+import math
 import os
-import shutil
 import time
-import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from fabctl.errors import InputError
 from fabctl.record.files import sync_folder
+from fabctl.record.framing import JOURNAL_NAME, Tail, encode_record, records
+from fabctl.record.process import identity
+from fabctl.record.space import Disk, ReservedFile, full_sync, journal_bytes, reserve_space
+from fabctl.record.writer import Ticket, Writer, failed
 
-JOURNAL_NAME = "journal"
 BATCH_S = 0.1
 SYNC_S = 1.0
+AHEAD_S = 2.0
+"""How long what is announced lasts at the present pace: the slowest sync is over in half of it."""
 AHEAD_LINES = 256
-LEAST_FREE_BYTES = 16 << 20
+LEAST_AHEAD_LINES = 64
+MOST_AHEAD_LINES = 4096
 
 
 class Counts(Protocol):
@@ -60,9 +63,22 @@ class Counts(Protocol):
         """Tool point, work coordinates, mm."""
         ...
 
+    @property
+    def speed(self) -> float | None:
+        """Spindle speed or beam power as reported."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """What the controller says it does."""
+        ...
+
 
 class Journal:
     """An open journal; one process writes it, once.
+
+    A thread of its own does the writing: of the calls below only `transition`, `sending` and `close` wait
+    for the disk. What fails there is raised by the next call, whichever it is, and by every one after it.
 
     Parameters
     ----------
@@ -70,8 +86,14 @@ class Journal:
         The run's own folder; it exists.
     clock_s : callable
         Time that never goes back, s.
-    write, sync : callable
-        What puts bytes into an open file, and what makes them stay: the disk, or a failing one.
+    lines : int
+        Of the program; with `estimated_s` it says how much room is reserved now.
+    estimated_s : float
+        How long the run will take, s.
+    wake : callable, optional
+        Called from the thread when something has become safe, or failed: whoever waits for bytes can look.
+    write, sync, reserve : callable
+        What puts bytes into an open file, makes them stay, and takes room: the disk, or a failing one.
 
     Raises
     ------
@@ -84,25 +106,26 @@ class Journal:
         folder: Path,
         clock_s: Callable[[], float] = time.monotonic,
         *,
+        lines: int = 0,
+        estimated_s: float = 0.0,
+        wake: Callable[[], None] | None = None,
         write: Callable[[int, bytes], int] = os.write,
-        sync: Callable[[int], None] = os.fsync,
+        sync: Callable[[int], None] = full_sync,
+        reserve: Callable[[int, int, int], int] = reserve_space,
     ) -> None:
         self.path = folder / JOURNAL_NAME
-        self._clock_s, self._write, self._fsync = clock_s, write, sync
+        self._clock_s = clock_s
         self._count = 0
-        self._ahead = 0
-        self._written_s = self._synced_s = -1e9
-        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-            raise InputError("the disk is full", file=str(folder), remedy="free some space before the run")
-        try:
-            self._number = os.open(
-                self.path,
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0),
-                0o644,
-            )
-        except OSError as error:
-            raise self._failed(error) from error
-        sync_folder(folder)
+        self._ahead = _Ahead()
+        self._written_s = self._synced_s = -math.inf
+        self._facts: dict[str, object] = {}
+        file = _reserved(self.path, Disk(write, sync, reserve), journal_bytes(lines, estimated_s))
+        self._writer = Writer(file, str(self.path), wake)
+
+    @property
+    def short(self) -> bool:
+        """Whether the disk is so full that progress is no longer written, only transitions and bounds."""
+        return self._writer.short
 
     def transition(self, kind: str, facts: Mapping[str, object]) -> None:
         """Record a transition and return once it is on disk.
@@ -119,24 +142,65 @@ class Journal:
         InputError
             When it could not be written whole: the run must not go on.
         """
+        self.begin_transition(kind, facts).wait()
+
+    def begin_transition(self, kind: str, facts: Mapping[str, object]) -> Ticket:
+        """Record a transition without waiting for the disk.
+
+        Parameters
+        ----------
+        kind, facts : str, mapping
+            As for `transition`.
+
+        Returns
+        -------
+        Ticket
+            Its `done` tells when the transition is on disk: nothing that depends on it may happen before.
+
+        Raises
+        ------
+        InputError
+            When an earlier record could not be written: the run must not go on.
+        """
         if kind == "started":
             # lines announced for a check pass moved nothing
-            self._ahead = 0
-        self._append(kind, facts)
-        self._sync()
+            self._ahead = _Ahead()
+        return self._append(kind, facts, sync=True)
+
+    def may_send(self, number: int) -> bool:
+        """Tell whether lines up to `number` may be sent: whether it is on disk that they may have been.
+
+        Announces early, when half of what was announced is used up, so that the answer is seldom "not
+        yet". It never waits for the disk: ask again at the next turn.
+
+        Parameters
+        ----------
+        number : int
+            A line's number in the program, from 1; they come in order.
+
+        Raises
+        ------
+        InputError
+            As `begin_transition`.
+        """
+        self._writer.check()
+        ahead = self._ahead
+        if number > ahead.again:
+            self._announce(number)
+        while ahead.pending and number > ahead.bound and ahead.pending[0][0].done:
+            ahead.bound = ahead.pending.popleft()[1]
+        return number <= ahead.bound
 
     def sending(self, number: int) -> None:
-        """Announce that lines up to `number` are about to be sent; call it before they are.
+        """Announce that lines up to `number` are about to be sent, and return once that is on disk.
 
         Raises
         ------
         InputError
             As `transition`.
         """
-        if number > self._ahead:
-            # a margin, so that not every line costs a sync
-            self._ahead = number + AHEAD_LINES
-            self.transition("ahead", {"at_most": self._ahead})
+        while not self.may_send(number):
+            self._ahead.pending[0][0].wait()
 
     def progress(self, counts: Counts) -> None:
         """Record how far the run is, unless that was done less than a tenth of a second ago.
@@ -144,54 +208,80 @@ class Journal:
         Raises
         ------
         InputError
-            As `transition`.
+            As `begin_transition`.
         """
+        self._writer.check()
         now_s = self._clock_s()
-        if now_s - self._written_s < BATCH_S:
+        if now_s - self._written_s < BATCH_S or self._writer.short:
             return
-        self._written_s = now_s
-        facts = {
-            "sent": counts.sent,
-            "acknowledged": counts.acknowledged,
-            "executed": counts.executed,
-            "at_most": counts.at_most,
-            "work_mm": counts.work_mm,
-        }
-        self._append("progress", facts)
-        if now_s - self._synced_s >= SYNC_S:
-            self._sync()
+        facts = {name: getattr(counts, name) for name in PROGRESS}
+        # a machine that is held, or waits for a person, fills no disk
+        if facts == self._facts:
+            return
+        self._written_s, self._facts = now_s, facts
+        sync = now_s - self._synced_s >= SYNC_S
+        self._append("progress", facts, sync=sync)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        if self._number >= 0:
-            os.close(self._number)
-            self._number = -1
+        """Write what is left, and close the file; a second call does nothing."""
+        self._writer.close()
 
-    def _append(self, kind: str, facts: Mapping[str, object]) -> None:
+    def _announce(self, number: int) -> None:
+        ahead, now_s = self._ahead, self._clock_s()
+        ahead.widen(number, now_s)
+        bound = number + ahead.margin
+        ahead.again = bound - ahead.margin // 2
+        ahead.pending.append((self._append("ahead", {"at_most": bound}, sync=True), bound))
+
+    def _append(self, kind: str, facts: Mapping[str, object], *, sync: bool) -> Ticket:
         time_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         body = {"n": self._count, "time": time_utc, "kind": kind, **facts}
-        raw = encode_record(body)
+        if not self._count:
+            body |= identity()
+        ticket = self._writer.put(encode_record(body), sync=sync)
         self._count += 1
-        try:
-            written = self._write(self._number, raw)
-        except OSError as error:
-            raise self._failed(error) from error
-        if written != len(raw):
-            raise self._failed(OSError(f"only {written} of {len(raw)} bytes were taken"))
+        if sync:
+            self._synced_s = self._clock_s()
+        return ticket
 
-    def _sync(self) -> None:
-        self._synced_s = self._clock_s()
-        try:
-            self._fsync(self._number)
-        except OSError as error:
-            raise self._failed(error) from error
 
-    def _failed(self, error: OSError) -> InputError:
-        return InputError(
-            f"the journal cannot be written: {error.strerror or error}",
-            file=str(self.path),
-            remedy="free some space or name another folder; without a journal no run goes on",
-        )
+PROGRESS = ("sent", "acknowledged", "executed", "at_most", "work_mm", "speed", "state")
+"""What of a run's counts is written down."""
+
+
+@dataclass
+class _Ahead:
+    """What was announced: how far it is on disk, how far it was handed over, and how fast it is used up."""
+
+    bound: int = 0
+    again: int = 0
+    margin: int = AHEAD_LINES
+    pending: deque[tuple[Ticket, int]] = field(default_factory=deque)
+    last: tuple[int, float] | None = None
+
+    def widen(self, number: int, now_s: float) -> None:
+        """Fit the margin to the pace at which lines are sent."""
+        if self.last is not None:
+            lines, taken_s = number - self.last[0], now_s - self.last[1]
+            wanted = AHEAD_S * lines / taken_s if taken_s > 0 else MOST_AHEAD_LINES
+            self.margin = min(MOST_AHEAD_LINES, max(LEAST_AHEAD_LINES, math.ceil(wanted)))
+        self.last = (number, now_s)
+
+
+def _reserved(path: Path, disk: Disk, size: int) -> ReservedFile:
+    """Make the file, with room in it; leave none behind that never was a journal."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
+    except OSError as error:
+        raise failed(str(path), error) from error
+    try:
+        file = ReservedFile(number, disk, size)
+    except OSError as error:
+        os.close(number)
+        path.unlink(missing_ok=True)
+        raise failed(str(path), error) from error
+    sync_folder(path.parent)
+    return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +293,14 @@ class Reading:
     records : tuple of dict
         All good records from the beginning, each with ``n``, ``time`` and ``kind``.
     torn_bytes : int
-        Bytes behind the last good record that are none; 0 in a whole journal.
+        Bytes behind the last good record that are none; 0 when nothing stands there but reserved room.
+    whole : bool
+        Whether nothing that once was on disk can be missing: not so in a file that was cut or damaged.
     """
 
     records: tuple[dict[str, Any], ...]
     torn_bytes: int
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +314,18 @@ class Certain:
     at_most : int
         No line after this one can have begun.
     lines : int
-        Lines of the program; 0 when it was never armed.
+        Lines of the program; 0 when the journal does not say.
     work_mm : (x, y, z) tuple or None
         Last position recorded, work coordinates.
     end_state : str
-        As the sender named it; ``"crashed"`` when the journal breaks off in a started run, ``"not started"``
-        when nothing was sent.
+        As the sender named it; ``"crashed"`` when the journal breaks off in a started run, or may have;
+        ``"not started"`` when nothing was sent.
     torn : bool
         Whether the journal's last record was cut.
+    whole : bool
+        As in `Reading`.
+    latest : mapping of str to dict
+        The latest record of each kind; ``progress`` and the like of a check pass are not among them.
     """
 
     at_least: int
@@ -237,18 +334,8 @@ class Certain:
     work_mm: tuple[float, ...] | None
     end_state: str
     torn: bool
-
-
-def encode_record(body: Mapping[str, object]) -> bytes:
-    r"""Write one record as its line.
-
-    Examples
-    --------
-    >>> encode_record({"n": 0})
-    b'7 cd500a3f {"n":0}\n'
-    """
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
-    return b"%d %08x %s\n" % (len(text), zlib.crc32(text), text)
+    whole: bool = True
+    latest: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def read_journal(path: Path) -> Reading:
@@ -264,29 +351,14 @@ def read_journal(path: Path) -> Reading:
     InputError
         When there is none.
     """
-    path = path / JOURNAL_NAME if path.is_dir() else path
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"the journal cannot be read: {error.strerror or error}",
-            file=str(path),
-            remedy="name a run's folder",
-        ) from error
-    records: list[dict[str, Any]] = []
-    at = 0
-    while at < len(raw):
-        end = raw.find(b"\n", at)
-        body = _decode(raw[at:end]) if end >= 0 else None
-        if body is None or body.get("n") != len(records):
-            break
-        records.append(body)
-        at = end + 1
-    return Reading(tuple(records), len(raw) - at)
+    tail = Tail()
+    return Reading(tuple(records(path, tail)), tail.torn_bytes, tail.whole)
 
 
 def last_certain(path: Path) -> Certain:
     """Say what is certain of a run, whatever happened to the computer that drove it.
+
+    A journal of any length is read in little memory.
 
     Parameters
     ----------
@@ -298,36 +370,67 @@ def last_certain(path: Path) -> Certain:
     InputError
         When there is no journal.
     """
-    reading = read_journal(path)
-    at_least = at_most = lines = 0
+    tail, said = Tail(), _Said()
+    for record in records(path, tail):
+        said.take(record)
+    return said.certain(tail)
+
+
+def first_record(path: Path) -> dict[str, Any]:
+    """Return a journal's first record: what was planned, and by which process; empty when there is none.
+
+    Parameters
+    ----------
+    path : Path
+        A journal, or the folder of its run.
+
+    Raises
+    ------
+    InputError
+        When there is no journal.
+    """
+    return next(records(path, Tail()), {})
+
+
+@dataclass
+class _Said:
+    """What the records of a journal come to, one after the other."""
+
+    at_least: int = 0
+    at_most: int = 0
+    lines: int = 0
+    end_state: str = "not started"
+    latest: dict[str, dict[str, Any]] = field(default_factory=dict)
     work_mm: tuple[float, ...] | None = None
-    end_state, checking = "not started", True
-    for record in reading.records:
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take the next record in."""
         kind = record["kind"]
         if kind == "started":
-            end_state, checking = "crashed", False
-            at_least = at_most = 0
-        if kind == "armed":
-            lines = int(record["lines"])
-        if not checking:
-            at_least = max(at_least, int(record.get("executed", 0)))
+            self.end_state = "crashed"
+            self.at_least = self.at_most = 0
+            for of_the_check in ("progress", "ahead", "hold", "resume"):
+                self.latest.pop(of_the_check, None)
+        self.latest[kind] = record
+        if kind in {"planned", "armed"}:
+            self.lines = int(record.get("lines") or self.lines)
+        if self.end_state != "not started":
+            self.at_least = max(self.at_least, int(record.get("executed", 0)))
         if kind == "ahead":
-            at_most = max(at_most, int(record["at_most"]))
+            self.at_most = max(self.at_most, int(record["at_most"]))
         if kind == "end":
-            end_state = str(record["end_state"])
-            at_most = int(record.get("at_most", at_most))
+            self.end_state = str(record["end_state"])
+            self.at_most = int(record.get("at_most", self.at_most))
         if record.get("work_mm") is not None:
-            work_mm = tuple(float(value) for value in record["work_mm"])
-    return Certain(at_least, min(at_most, lines), lines, work_mm, end_state, reading.torn_bytes > 0)
+            self.work_mm = tuple(float(value) for value in record["work_mm"])
 
-
-def _decode(line: bytes) -> dict[str, Any] | None:
-    length, _, rest = line.partition(b" ")
-    crc, _, text = rest.partition(b" ")
-    if not length.isdigit() or int(length) != len(text) or crc != b"%08x" % zlib.crc32(text):
-        return None
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) and "kind" in body and "time" in body else None
+    def certain(self, tail: Tail) -> Certain:
+        """Say what is certain, now that the end of the file was seen."""
+        at_most, end_state = min(self.at_most, self.lines), self.end_state
+        if not tail.whole and "end" not in self.latest:
+            # records that were on disk are gone: anything may have been sent after those that are left
+            at_most, end_state = self.lines, "crashed"
+        torn = tail.torn_bytes > 0
+        return Certain(
+            self.at_least, at_most, self.lines, self.work_mm, end_state, torn, tail.whole, self.latest
+        )

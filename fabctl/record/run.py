@@ -11,7 +11,8 @@ from typing import Any
 
 from fabctl.errors import InputError
 from fabctl.record.files import atomic_write
-from fabctl.record.journal import JOURNAL_NAME, Certain, last_certain
+from fabctl.record.framing import JOURNAL_NAME
+from fabctl.record.journal import Certain, last_certain
 
 RECORD_NAME = "run.json"
 
