@@ -60,7 +60,8 @@ def open_bench(url: str, machine: Machine, program: Program) -> Bench:
     Parameters
     ----------
     url : str
-        ``sim://`` or whatever pyserial opens: a device, ``COM3``, ``socket://host:port``.
+        ``sim://``, with faults as in docs/virtual-controller.md, or whatever pyserial opens: a device,
+        ``COM3``, ``socket://host:port``.
     machine : Machine
     program : Program
         What is to run; behind ``sim://`` the stock is laid so that it fits.
@@ -73,10 +74,12 @@ def open_bench(url: str, machine: Machine, program: Program) -> Bench:
     ------
     LinkError
         When the port cannot be opened.
+    InputError
+        When a ``sim://`` URL cannot be read.
     """
     if not url.startswith(SIM):
         return Bench(open_port(url, machine.baud))
-    port = SimPort(machine.settings(), Options(cpu_model=True))
+    port = SimPort.from_url(url, machine.settings(), Options(cpu_model=True))
     return Bench(port, _laid_out(machine, program), port)
 
 

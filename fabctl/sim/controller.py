@@ -6,8 +6,10 @@ worth a look: ends of segments, whole lines, real-time bytes, ends of waits.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fabctl.sim.board import PAUSE, Board, Build, Program
@@ -135,6 +137,10 @@ class Controller:
             transmitter,
             options.build,
         )
+        self.frozen = False
+        self.spoil: Callable[[bytes], bytes] | None = None
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._entries = itertools.count()
         self._program: Program = main(self.board)
         self._wait = PAUSE
         self._begin()
@@ -161,10 +167,22 @@ class Controller:
 
     def receive(self, data: bytes) -> None:
         """Put bytes from the host on the wire now."""
+        if self.spoil is not None:
+            data = self.spoil(data)
         self.board.receiver.send(data, self.board.cpu.now_s + self.options.delay_s)
 
-    def power_cycle(self) -> None:
-        """Cut the power and give it back, as opening a port with DTR does: the position is forgotten."""
+    def at(self, time_s: float, act: Callable[[], None]) -> None:
+        """Let something happen at the machine at a virtual time in s, or now when that is past."""
+        heapq.heappush(self._agenda, (time_s, next(self._entries), act))
+
+    def power_cycle(self, boot_s: float = 0.0) -> None:
+        """Cut the power and give it back, as opening a port with DTR does: the position is forgotten.
+
+        Parameters
+        ----------
+        boot_s : float
+            How long it hears and says nothing, in s.
+        """
         board = self.board
         board.outputs.kill()
         board.rt.state = State.IDLE
@@ -172,7 +190,8 @@ class Controller:
         board.stepper.reset()
         board.stepper.position = [0, 0, 0]
         board.trace.note(board.cpu.now_s, "power")
-        board.cpu.busy_until_s = board.cpu.now_s
+        board.cpu.busy_until_s = board.cpu.now_s + boot_s
+        board.receiver.off_until_s = board.cpu.now_s + boot_s
         self._program = main(board)
         self._wait = next(self._program)
 
@@ -193,6 +212,8 @@ class Controller:
             if to_output and going:
                 return
             due = min(receiver.due_s, stepper.due_s)
+            if self._agenda:
+                due = min(due, self._agenda[0][0])
             if cpu.busy_until_s > cpu.now_s:
                 due = min(due, cpu.busy_until_s)
             if due > until_s:
@@ -203,12 +224,14 @@ class Controller:
             receiver.deliver()
             while stepper.due_s <= cpu.now_s:
                 stepper.fire()
+            while self._agenda and self._agenda[0][0] <= cpu.now_s:
+                heapq.heappop(self._agenda)[2]()
 
     def _work(self) -> None:
         """Let the main program go as far as it can at this moment."""
         board = self.board
         cpu, rt, stepper, program = board.cpu, board.rt, board.stepper, self._program
-        while cpu.now_s >= cpu.busy_until_s:
+        while cpu.now_s >= cpu.busy_until_s and not self.frozen:
             wait = self._wait
             if not (wait.polls and rt.pending()):
                 if stepper.prepare():

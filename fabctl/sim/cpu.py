@@ -35,8 +35,10 @@ class Cpu:
         Whether computing takes time; waits that Grbl programs on purpose always do.
     load : float
         Share of the CPU the step interrupt takes.
-    deaf : list of (float, float)
-        Spans with interrupts off (EEPROM), in which bytes on the wire are lost.
+    deaf : (float, float)
+        The last span with interrupts off (EEPROM), in which bytes on the wire are lost.
+    slowness : float
+        Times longer than on the board whose figures these are.
     """
 
     now_s: float = 0.0
@@ -44,6 +46,7 @@ class Cpu:
     modelled: bool = False
     load: float = 0.0
     deaf: tuple[float, float] = (0.0, 0.0)
+    slowness: float = 1.0
 
     def free(self) -> bool:
         """Return whether the main program can run now."""
@@ -56,7 +59,7 @@ class Cpu:
     def spend(self, seconds: float) -> None:
         """Keep the main program busy computing, longer while the step interrupt takes its share."""
         if self.modelled:
-            self.wait(seconds / (1.0 - min(self.load, _MOST_LOAD)))
+            self.wait(self.slowness * seconds / (1.0 - min(self.load, _MOST_LOAD)))
 
     def go_deaf(self, seconds: float) -> None:
         """Write EEPROM for some s: busy, and with interrupts off."""

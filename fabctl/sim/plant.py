@@ -27,6 +27,10 @@ class Wiring:
         Axes whose switch never closes.
     closed_axes : frozenset of int
         Axes whose switch never opens.
+    probe_dead : bool
+        The circuit never closes.
+    door_open : bool
+        The door is open: a suspended machine stays so.
     """
 
     switches: bool = False
@@ -34,6 +38,8 @@ class Wiring:
     probe_closed: bool = False
     stuck_axes: frozenset[int] = frozenset()
     closed_axes: frozenset[int] = frozenset()
+    probe_dead: bool = False
+    door_open: bool = False
 
 
 class Plant:
@@ -56,6 +62,7 @@ class Plant:
         self._scale = scale
         self.steps = [round(mm * per_mm) for mm, per_mm in zip(start_mm, scale, strict=True)]
         self.locked = [False, False, False]
+        self.stuck: set[int] = set()
 
     def position_mm(self) -> tuple[float, float, float]:
         """Return the true position in mm.
@@ -67,14 +74,17 @@ class Plant:
 
     def move(self, delta: tuple[int, int, int]) -> None:
         """Make steps on every axis that is not locked."""
-        steps, locked = self.steps, self.locked
+        steps, locked, stuck = self.steps, self.locked, self.stuck
         for axis in range(3):
-            if delta[axis] and not locked[axis]:
+            if delta[axis] and not locked[axis] and axis not in stuck:
                 steps[axis] += delta[axis]
 
     def after(self, delta: tuple[int, int, int]) -> list[int]:
         """Return the steps the plant would stand at after a move."""
-        return [s + (0 if lock else d) for s, d, lock in zip(self.steps, delta, self.locked, strict=True)]
+        return [
+            s + (0 if lock or axis in self.stuck else d)
+            for axis, (s, d, lock) in enumerate(zip(self.steps, delta, self.locked, strict=True))
+        ]
 
     def limits(self, steps: list[int] | None = None) -> int:
         """Return the closed limit switches as a mask, here or at a position in steps."""
@@ -97,6 +107,8 @@ class Plant:
     def probe_touches(self, steps: list[int] | None = None) -> bool:
         """Return whether the probe circuit is closed, here or at a position in steps."""
         wiring = self.wiring
+        if wiring.probe_dead:
+            return False
         if wiring.probe_closed:
             return True
         at = self.steps if steps is None else steps

@@ -329,7 +329,8 @@ def _parked(board: Board, spindle: int, speed: float) -> Program:
             yield from run(board)
             if not rt.pending():
                 yield POLL
-    rt.suspend &= ~Suspend.AJAR
+    if not board.plant.wiring.door_open:
+        rt.suspend &= ~Suspend.AJAR
     if rt.suspend & Suspend.RESTORING:
         yield from _restore(board, spindle, speed)
 
@@ -390,9 +391,11 @@ def watch_limits(board: Board) -> None:
     def _changed(steps: list[int]) -> bool:
         return plant.limits(steps) != plant.limits()
 
-    def _stop() -> None:
-        if board.rt.state is not State.ALARM and not board.rt.alarm:
-            kill(board)
-            board.rt.alarm = ALARM_HARD_LIMIT
+    board.stepper.watch = (_changed, lambda: hard_limit(board))
 
-    board.stepper.watch = (_changed, _stop)
+
+def hard_limit(board: Board, code: int = ALARM_HARD_LIMIT) -> None:
+    """Stop everything from the limit pins' interrupt, with an alarm."""
+    if board.rt.state is not State.ALARM and not board.rt.alarm:
+        kill(board)
+        board.rt.alarm = code

@@ -51,6 +51,13 @@ class Trace:
     ----------
     start_mm : tuple of 3 float
         Position at time 0.
+
+    Attributes
+    ----------
+    events : list of Event
+        What happened, in order.
+    head_works : bool
+        Whether spindle or beam comes on when commanded; without, its true power is 0.
     """
 
     def __init__(self, start_mm: tuple[float, float, float]) -> None:
@@ -63,6 +70,7 @@ class Trace:
         self._offset = array("d", [0.0, 0.0, 0.0])
         self._merge_key: object = None
         self.events: list[Event] = []
+        self.head_works = True
 
     def add(
         self, time_s: float, xyz_mm: tuple[float, float, float], vertex: Vertex, key: object = None
@@ -91,7 +99,7 @@ class Trace:
         self._merge_key = key
         self._time.append(time_s)
         self._xyz.extend(xyz_mm)
-        self._power.append(vertex.power)
+        self._power.append(vertex.power if self.head_works else 0.0)
         self._kind.append(vertex.kind)
         self._line.append(vertex.line)
 

@@ -116,6 +116,8 @@ class Receiver:
         self._cpu = cpu
         self._on_realtime = on_realtime
         self.byte_s = byte_s
+        self.ring_bytes = RING_BYTES
+        self.off_until_s = 0.0
         self._coming: deque[tuple[float, bytes]] = deque()
         self._wire_free_s = 0.0
         self.ring = bytearray()
@@ -158,6 +160,9 @@ class Receiver:
             self._arrive(data, start)
 
     def _arrive(self, data: bytes, start_s: float) -> None:
+        if start_s < self.off_until_s:
+            self.dropped += len(data)
+            return
         if self._cpu.deaf[1] > start_s:
             data = self._heard(data, start_s)
             if not data:
@@ -169,7 +174,7 @@ class Receiver:
             self.ring += data
             self._drain()
             return
-        room = RING_BYTES - len(self.ring)
+        room = self.ring_bytes - len(self.ring)
         self.dropped += max(0, len(data) - room)
         self.ring += data[:room]
         self.most_in_ring = max(self.most_in_ring, len(self.ring))
@@ -237,6 +242,11 @@ class Transmitter:
         Interval at which a USB adapter hands received bytes to the host; 0 is at once.
     delay_s : float
         Plain delay on the way.
+
+    Attributes
+    ----------
+    spoil : callable, optional
+        What becomes of each reply, and how much later it comes.
     """
 
     def __init__(
@@ -244,9 +254,10 @@ class Transmitter:
     ) -> None:
         self._cpu = cpu
         self._byte_s = byte_s
-        self._latency_s = latency_s
+        self.latency_s = latency_s
         self._delay_s = delay_s
         self._free_s = 0.0
+        self.spoil: Callable[[bytes], tuple[bytes, float]] | None = None
         self.going: deque[tuple[float, bytes]] = deque()
 
     def write(self, text: str) -> None:
@@ -258,9 +269,16 @@ class Transmitter:
         if backlog_s > max(now, self._cpu.busy_until_s):
             self._cpu.busy_until_s = backlog_s
         arrival = self._free_s
-        if self._latency_s:
-            arrival = math.ceil(arrival / self._latency_s - 1e-9) * self._latency_s
-        self.going.append((arrival + self._delay_s, data))
+        if self.latency_s:
+            arrival = math.ceil(arrival / self.latency_s - 1e-9) * self.latency_s
+        arrival += self._delay_s
+        if self.spoil is not None:
+            data, late_s = self.spoil(data)
+            arrival += late_s
+            # late bytes are not overtaken
+            arrival = max(arrival, self.going[-1][0]) if self.going else arrival
+        if data:
+            self.going.append((arrival, data))
 
     def due_s(self) -> float:
         """Time in s at which the host has the next bytes; infinity when nothing is on the way."""
