@@ -130,8 +130,10 @@ class Interpreter:
                 self._set_motion(code, codes)
             elif code in (980, 990):
                 self.retract_old = code == 980
-            elif code in GROUPS["offset"] and code != 540:
-                notes.add("other-offset", number, word_name(ord("G"), code))
+            elif code in GROUPS["offset"]:
+                modes.system = code
+                if code != 540:
+                    notes.add("other-offset", number, word_name(ord("G"), code))
         if 930 in codes:
             notes.add("feed-inverse", number)
         if 901 in codes:
@@ -346,6 +348,12 @@ def _setter(**values: object) -> Callable[[Modes], None]:
     return set_modes
 
 
+def _feed_mode(modes: Modes, *, inverse: bool) -> None:
+    """Change between feeds in mm/min and in 1/min: neither means anything in the other."""
+    if modes.inverse_feed != inverse:
+        modes.inverse_feed, modes.feed = inverse, 0.0
+
+
 _SETTERS: dict[int, Callable[[Modes], None]] = {
     200: _setter(unit_mm=MM_PER_INCH, unit_seen=True),
     210: _setter(unit_mm=1.0, unit_seen=True),
@@ -356,8 +364,8 @@ _SETTERS: dict[int, Callable[[Modes], None]] = {
     190: _setter(plane=19),
     901: _setter(arc_absolute=True),
     911: _setter(arc_absolute=False),
-    930: _setter(inverse_feed=True),
-    940: _setter(inverse_feed=False),
+    930: lambda modes: _feed_mode(modes, inverse=True),
+    940: lambda modes: _feed_mode(modes, inverse=False),
 }
 
 _USES = {40: "P", 100: "LPR", 410: "D", 420: "D", 430: "H", 490: "H", 640: "PQ"}

@@ -48,6 +48,8 @@ class Modes:
     lost_axes: set[int] = field(default_factory=set)
     flags: int = 0
     """PAUSE and CHANGE since the last move."""
+    system: int = 540
+    """Tenths of the last G54 … G59.3: its offset is not known here, a resume must find it in force."""
 
     @property
     def plain(self) -> bool:
