@@ -149,6 +149,31 @@ class SerialPort:
             raise self._gone(None)
         return data
 
+    @property
+    def descriptor(self) -> int | None:
+        """The open device's file descriptor; None where it has none."""
+        return self._descriptor
+
+    def take(self) -> bytes:
+        """Return the bytes that are there, at once.
+
+        Raises
+        ------
+        LinkError
+            When the device is gone.
+        """
+        try:
+            if self._descriptor is None:
+                return bytes(self._device.read(self._device.in_waiting or 1))
+            data = os.read(self._descriptor, CHUNK_BYTES)
+        except BlockingIOError:
+            return b""
+        except (OSError, ValueError, TypeError) as error:
+            raise self._gone(error) from error
+        if not data:
+            raise self._gone(None)
+        return data
+
     def wake(self) -> None:
         """Make the `read` in progress, or the next one, return at once; safe in a signal handler."""
         self._woken = True

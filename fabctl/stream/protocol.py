@@ -163,6 +163,14 @@ class Connection:
     window_bytes : int
         How many bytes may be in the receive ring at once, newlines included.
 
+    Attributes
+    ----------
+    sent, acknowledged, executed : int
+        Last line of the program on the wire, parsed, and proven to be cut.
+    acknowledged_then : int
+        The last line acknowledged before the controller wrote its last report. Answers that follow a report
+        may come in the same piece as it: they say nothing of where the machine was.
+
     Examples
     --------
     >>> link = Connection()
@@ -180,6 +188,7 @@ class Connection:
         self.sent = 0
         self.acknowledged = 0
         self.executed = 0
+        self.acknowledged_then = 0
         self.in_flight_bytes = 0
         self.awaits_banner = True
         self._in_flight: deque[_Sent] = deque()
@@ -283,7 +292,7 @@ class Connection:
         """
         if self._in_flight:
             raise LocalProtocolError(f"a program begins with {self.unanswered} lines unanswered")
-        self.sent = self.acknowledged = self.executed = 0
+        self.sent = self.acknowledged = self.executed = self.acknowledged_then = 0
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes from the controller, in whatever pieces they come.
@@ -347,6 +356,7 @@ class Connection:
 
     def _report(self, status: Status, events: list[Event]) -> None:
         before = self.state
+        self.acknowledged_then = self.acknowledged
         if self.awaits_banner:
             # written before our reset arrived, or by a board that did not restart on opening
             events.append(status)

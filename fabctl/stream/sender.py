@@ -24,7 +24,7 @@ from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
 from fabctl.stream.tell import tell
-from fabctl.stream.text import Text, WireLine
+from fabctl.stream.text import Text, WireLine, read_text
 from fabctl.stream.turns import drive
 from fabctl.stream.watch import Watch
 
@@ -79,7 +79,7 @@ def permitted(order: Order) -> Text:
         When permit, program and machine do not belong together, or the program holds what must not be
         sent. Nothing was sent.
     """
-    text = Text(order.program, order.machine.firmware.line_limit_chars)
+    text = read_text(order.program, order.machine.firmware.line_limit_chars)
     order.permit.demand(text.sha256, order.machine)
     return text
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from fabctl.errors import InputError, RefusedError
 
 PIECE_BYTES = 1 << 16
+TURN_LINES = 1000
 LONGEST_LINE_BYTES = 1 << 20
 
 _COMMENT = re.compile(rb"\([^()\r\n]*\)|;.*")
@@ -51,8 +52,8 @@ class WireLine:
 class Text:
     r"""A program's text: read a piece at a time, whatever its size, and the same at every reading.
 
-    The first reading refuses what must not be sent and takes the digest; each later one compares every
-    piece with it before a line of it is handed out.
+    The first reading, `examine`, refuses what must not be sent and takes the digest; each later one
+    compares every piece with it before a line of it is handed out. `read_text` does the first at once.
 
     Parameters
     ----------
@@ -64,36 +65,38 @@ class Text:
     Attributes
     ----------
     sha256 : str
-        Of all its bytes, hex.
+        Of all its bytes, hex; known once it is examined.
     lines : int
-        How many lines it has, blank ones included.
-
-    Raises
-    ------
-    RefusedError
-        At the first line that must not reach a controller, or when there is nothing to send.
-    InputError
-        When the file cannot be read.
-
-    Examples
-    --------
-    >>> text = Text(b"G21 (mm!)\n\nG1 X1.5 ; go\n", 79)
-    >>> [line.text for line in text.wire_lines()], text.lines
-    ([b'G21', b'G1X1.5'], 3)
+        How many lines it has, blank ones included; known once it is examined.
     """
 
     def __init__(self, program: bytes | Path, limit_chars: int) -> None:
         self._program = program
         self._limit_chars = limit_chars
         self._digests: list[bytes] = []
+        self.sha256 = ""
+        self.lines = 0
+
+    def examine(self) -> Iterator[None]:
+        """Read the text for the first time; yield now and then, so that others get their turn.
+
+        Raises
+        ------
+        RefusedError
+            At the first line that must not reach a controller, or when there is nothing to send.
+        InputError
+            When the file cannot be read.
+        """
         whole = hashlib.sha256()
-        self.lines = sendable = 0
-        for number, line in numbered(self._first_reading(whole), limit_chars):
-            self.lines = number
+        lines = sendable = 0
+        for number, line in numbered(self._first_reading(whole), self._limit_chars):
+            lines = number
             sendable += line is not None
-        self.sha256 = whole.hexdigest()
+            if number % TURN_LINES == 0:
+                yield
         if not sendable:
             raise RefusedError("the program has no line to send", remedy="look at the file that was written")
+        self.sha256, self.lines = whole.hexdigest(), lines
 
     def wire_lines(self) -> Iterator[WireLine]:
         """Yield what is sent for each line, from the first.
@@ -141,6 +144,35 @@ class Text:
             file=self._program.name if isinstance(self._program, Path) else "",
             remedy="leave the run's folder alone while it runs; check and send again",
         )
+
+
+def read_text(program: bytes | Path, limit_chars: int) -> Text:
+    r"""Read a program's text for the first time, all of it.
+
+    Parameters
+    ----------
+    program : bytes or Path
+        The text, or the file that holds it.
+    limit_chars : int
+        The longest line the controller takes.
+
+    Raises
+    ------
+    RefusedError
+        At the first line that must not reach a controller, or when there is nothing to send.
+    InputError
+        When the file cannot be read.
+
+    Examples
+    --------
+    >>> text = read_text(b"G21 (mm!)\n\nG1 X1.5 ; go\n", 79)
+    >>> [line.text for line in text.wire_lines()], text.lines
+    ([b'G21', b'G1X1.5'], 3)
+    """
+    text = Text(program, limit_chars)
+    for _ in text.examine():
+        pass
+    return text
 
 
 def numbered(pieces: Iterable[bytes], limit_chars: int) -> Iterator[tuple[int, WireLine | None]]:

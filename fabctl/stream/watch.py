@@ -103,7 +103,7 @@ class Watch:
         connection, work_mm = self.link.connection, self.link.work_mm
         if work_mm is None:
             return
-        self.place = self.path.locate(work_mm, connection.sent, connection.acknowledged)
+        self.place = self.path.locate(work_mm, connection.sent, connection.acknowledged_then)
         connection.mark_executed(max(connection.executed, min(self.place.at_least, connection.sent)))
 
     def _look_at_path(self) -> None:

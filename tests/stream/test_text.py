@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabctl.errors import RefusedError
-from fabctl.stream.text import PIECE_BYTES, Text, numbered
+from fabctl.stream.text import PIECE_BYTES, numbered, read_text
 
 
 def wire(text):
@@ -46,7 +46,7 @@ def test_an_unclosed_comment_is_refused():
 
 def test_the_digest_is_that_of_the_file():
     text = b"G21\r\nM5"
-    facts = Text(text, 79)
+    facts = read_text(text, 79)
     assert (facts.sha256, facts.lines) == (hashlib.sha256(text).hexdigest(), 2)
 
 
@@ -54,7 +54,7 @@ def test_the_digest_is_that_of_the_file():
 def test_a_text_of_many_pieces_reads_the_same_each_time(tmp_path, on_disk):
     program = b"".join(b"G1X%d.%d\n" % divmod(n, 10) for n in range(3 * PIECE_BYTES // 8))
     (tmp_path / "program.nc").write_bytes(program)
-    text = Text(tmp_path / "program.nc" if on_disk else program, 79)
+    text = read_text(tmp_path / "program.nc" if on_disk else program, 79)
     wanted = list(enumerate(program.splitlines(), 1))
     assert [(line.number, line.text) for line in text.wire_lines()] == wanted
     assert [(line.number, line.text) for line in text.wire_lines()] == wanted
@@ -73,7 +73,7 @@ def test_a_text_of_many_pieces_reads_the_same_each_time(tmp_path, on_disk):
 def test_a_file_that_changes_after_the_check_is_not_sent(tmp_path, change):
     path = tmp_path / "program.nc"
     path.write_bytes(b"G1X1\n" * PIECE_BYTES)
-    lines = Text(path, 79).wire_lines()
+    lines = read_text(path, 79).wire_lines()
     next(lines)
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(RefusedError, match="changed after"):
@@ -82,7 +82,7 @@ def test_a_file_that_changes_after_the_check_is_not_sent(tmp_path, change):
 
 def test_a_program_without_a_line_is_refused():
     with pytest.raises(RefusedError, match="no line"):
-        Text(b"(nothing)\n\n", 79)
+        read_text(b"(nothing)\n\n", 79)
 
 
 @given(st.binary(max_size=200))
