@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fabctl.errors import InputError
-from fabctl.toolpath.lanes import Bends, merge_points
+from fabctl.toolpath.gauge import ArcGauge, Bends, LineGauge
+from fabctl.toolpath.lanes import merge_points
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, Bools, Floats, Ints, Moves, starts
 
 FARTHEST_MM = 5000.0
@@ -78,7 +79,7 @@ def simplify(
     kept = np.zeros(len(p), bool)
     some = last >= first
     kept[first[some]] = kept[last[some]] = True
-    breaks, _ = merge_points(p, p, first[some], last[some], tolerance_mm, bends=None)
+    breaks, _ = merge_points(LineGauge(p, tolerance_mm), first[some], last[some])
     kept[breaks] = True
     return np.flatnonzero(kept)
 
@@ -157,8 +158,8 @@ def fit_arcs(
     hard = _corners(vertex, np.radians(corner_deg)) | (fixed != 0)
     hard[1:] |= fixed[:-1] != 0
     run_first, run_last = _runs(kept | hard, round_trip, fixed, whole)
-    bends = Bends(grid_mm=grid, farthest_mm=FARTHEST_MM)
-    breaks, swell = merge_points(vertex, landed, run_first, run_last, tolerance_mm, bends=bends)
+    gauge = ArcGauge(vertex, landed, tolerance_mm, Bends(grid_mm=grid, farthest_mm=FARTHEST_MM))
+    breaks, swell = merge_points(gauge, run_first, run_last)
     bent = fixed.copy()
     bent[breaks] += swell
     kept |= hard
