@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -86,8 +86,8 @@ def square(*, spindle=True, chords=60) -> Job:
 class Bench:
     """One machine on the virtual controller."""
 
-    def __init__(self, name="router-3018", *, settings=None, options=None, wire=None):
-        self.machine: Machine = load_machine(name)
+    def __init__(self, name="router-3018", *, settings=None, options=None, wire=None, **facts):
+        self.machine: Machine = replace(load_machine(name), **facts)
         self.wire = wire or Wire()
         values = self.machine.settings() | (settings or {})
         self.port = SimPort(values, options, tamper=self.wire)

@@ -305,3 +305,14 @@ def test_an_alarm_is_a_state_too():
     link = woken("Run")
     assert link.receive(b"ALARM:1\r\n") == [Alarm(1)]
     assert link.state is State.ALARM
+
+
+def test_answers_after_a_report_say_nothing_of_where_the_machine_was():
+    """One piece of bytes may hold a report and answers to lines that were parsed after it."""
+    link = woken()
+    for number in (1, 2, 3):
+        link.send_line(b"G1X%d" % number, number)
+    link.receive(b"ok\r\n" + report("Run") + b"ok\r\nok\r\n")
+    assert (link.acknowledged, link.acknowledged_then) == (3, 1)
+    link.begin_program()
+    assert link.acknowledged_then == 0

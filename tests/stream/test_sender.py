@@ -1,12 +1,15 @@
 """Whole runs over the virtual controller: how they go, and each way they can end."""
 
 import itertools
+import math
 import re
 
 import pytest
 
 from fabctl.errors import LinkError, RefusedError, StoppedKnownError, StoppedUnknownError
 from fabctl.shop.permit import Permit
+from fabctl.sim.controller import Options
+from fabctl.stream.path import Leg
 from fabctl.stream.run import Hooks, Order
 from fabctl.stream.sender import run
 from fabctl.stream.stops import Cause, EndState, Operator
@@ -431,3 +434,19 @@ def test_a_hold_nobody_asked_for_and_nobody_ends_is_ended_after_ten_minutes(benc
     result = it.run(square_job(chords=300))
     assert (result.cause, result.end_state, result.head_off) == (Cause.HELD, EndState.KNOWN, True)
     assert it.rest() == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("latency_s", [0.001, 0.016])
+def test_a_slow_adapter_is_no_straying_from_the_path(bench, new_job, latency_s):
+    """Answers that come with a report in one piece are of lines parsed after it."""
+    there = bench(
+        options=Options(cpu_model=True, latency_s=latency_s),
+        acceleration_mm_s2=(1200.0, 1200.0, 500.0),
+        max_rate_mm_min=(9000.0, 9000.0, 5000.0),
+        steps_per_mm=(80.0, 80.0, 400.0),
+    )
+    job = new_job().go(0, 0, 0, 3000)
+    for i in range(1, 400):
+        end = (round(i / 5, 3), 0.0, round(1.5 * math.sin(i / 20), 3))
+        job.say(f"X{end[0]:g}Z{end[2]:g}").legs.append(Leg(len(job.lines), end))
+    assert there.run(job).end_state is EndState.DONE
