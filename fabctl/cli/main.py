@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools": ("fabctl.cli.lists", "List the tools fabctl knows."),
     "jobs": ("fabctl.cli.lists", "List the worked examples that come with fabctl."),
     "runs": ("fabctl.cli.lists", "List recorded runs and how each of them ended."),
+    "status": ("fabctl.cli.status", "Say what is certain of a run, also after a crash."),
 }
 """Every command: the module that holds it under the same name, and its line in the list of commands."""
 

@@ -15,14 +15,15 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fabctl.errors import InputError
 from fabctl.record.space import CLOSED
 
 JOURNAL_NAME = "journal"
-LONGEST_RECORD = 1 << 20
+LONGEST_RECORD = 256 << 10
 """Bytes; what is longer is no record, and is not read into memory to find out."""
 
 
@@ -76,17 +77,18 @@ class Tail:
     torn_bytes: int = 0
     whole: bool = False
 
-    def take(self, stream: BinaryIO) -> None:
-        """Look at the rest of a file."""
-        begins = ends = b""
+    def take(self, chunk: bytes, stream: RawIOBase) -> None:
+        """Look at the rest of a file: what was read of it, and what follows."""
+        begins, ends = chunk[:1], b""
         size = 0
         lines = False
-        while chunk := stream.read(LONGEST_RECORD):
-            begins, ends = begins or chunk[:1], chunk[-1:]
+        while chunk:
+            ends = chunk[-1:]
             kept = chunk.rstrip(b"\0")
             lines = lines or b"\n" in kept
             self.torn_bytes = size + len(kept) if kept else self.torn_bytes
             size += len(chunk)
+            chunk = stream.read(LONGEST_RECORD) or b""
         if begins == CLOSED:
             # the mark of the end is no record, and none stands behind it
             self.torn_bytes, self.whole = self.torn_bytes - 1, self.torn_bytes == 1
@@ -112,21 +114,23 @@ def records(path: Path, tail: Tail) -> Iterator[dict[str, Any]]:
     """
     path = path / JOURNAL_NAME if path.is_dir() else path
     count = start = 0
-    fresh = True
     try:
-        while fresh:
-            fresh = False
-            # opened anew until there is nothing new: a run may be writing while its journal is read
-            with path.open("rb") as stream:
+        # unbuffered: what is judged was read in one go, for a run may be writing meanwhile
+        with path.open("rb", buffering=0) as stream:
+            while True:
                 stream.seek(start)
-                while (body := decode_record(line := stream.readline(LONGEST_RECORD))) is not None:
-                    if body.get("n") != count:
+                chunk = stream.read(LONGEST_RECORD)
+                at = 0
+                while (end := chunk.find(b"\n", at) + 1) > 0:
+                    body = decode_record(chunk[at:end])
+                    if body is None or body.get("n") != count:
                         break
                     yield body
-                    count, start, fresh = count + 1, start + len(line), True
-                stream.seek(start)
-                if not fresh:
-                    tail.take(stream)
+                    count, at = count + 1, end
+                if not at:
+                    tail.take(chunk, stream)
+                    return
+                start += at
     except OSError as error:
         raise InputError(
             f"the journal cannot be read: {error.strerror or error}",

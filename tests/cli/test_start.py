@@ -11,7 +11,7 @@ HEAVY = ("numpy", "shapely", "trimesh", "ezdxf", "svgelements", "PIL", "serial",
 
 
 LIGHT = [
-    ["--help"], ["machines"], ["materials"], ["tools"], ["jobs"], ["runs"],
+    ["--help"], ["machines"], ["materials"], ["tools"], ["jobs"], ["runs"], ["status"],
     ["machine", "--help"], ["machine", "show", "router-3018"],
 ]  # fmt: skip
 

@@ -1,0 +1,219 @@
+"""What can be said of a run, for the person who comes to the machine afterwards: certain things only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fabctl.errors import InputError
+from fabctl.record.framing import JOURNAL_NAME
+from fabctl.record.journal import Certain, first_record, last_certain
+from fabctl.record.process import lives
+from fabctl.record.run import runs_folder
+
+CarriedOn = Callable[[Path, Mapping[str, Any]], bool | None]
+"""Tells whether somebody carries a run on right now, from its folder and its journal's first record; None
+when that cannot be told. Whoever keeps machines open can be asked here before the process is looked for."""
+
+_LOOK = "look that the machine stands and its head is off"
+_AGAIN = "find the position anew (home, or set the zero by hand)"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is certain of one run.
+
+    Parameters
+    ----------
+    name : str
+        Of its folder.
+    folder : Path
+        Where it is.
+    machine, title : str
+        Empty when the journal does not say.
+    state : str
+        As the sender named the end; ``running``, ``held`` or ``preparing`` while its process lives;
+        ``crashed`` when it was cut off, ``not started`` when nothing of the program was sent, ``not told``
+        when it cannot be found out whether the process lives, ``no journal``.
+    pid : int
+        The process that sends or sent it; 0 when not known.
+    at_least, at_most, lines : int
+        Lines wholly executed, last line that can have begun, lines of the program.
+    whole : bool
+        Whether the journal is all there.
+    work_mm : (x, y, z) tuple or None
+        Last position on record, work coordinates.
+    head_off : bool or None
+        Whether spindle or beam was seen to be off at the end; None when nobody can know.
+    cause, reason : str
+        Why it ended.
+    last : str
+        When the journal was last written, ISO 8601.
+    advice : str
+        What to do next.
+    """
+
+    name: str
+    folder: Path
+    machine: str = ""
+    title: str = ""
+    state: str = "no journal"
+    pid: int = 0
+    at_least: int = 0
+    at_most: int = 0
+    lines: int = 0
+    whole: bool = False
+    work_mm: tuple[float, ...] | None = None
+    head_off: bool | None = None
+    cause: str = ""
+    reason: str = ""
+    last: str = ""
+    advice: str = "nothing is on record: " + _LOOK
+
+
+def by_its_process(folder: Path, first: Mapping[str, Any]) -> bool | None:
+    """Tell whether a run goes on: whether the process that opened its journal still lives."""
+    del folder
+    return lives(first)
+
+
+def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement:
+    """Say what is certain of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    carried_on : callable
+        Whom to ask whether it still goes on.
+
+    Raises
+    ------
+    InputError
+        When the journal is there and cannot be read.
+    """
+    if not (folder / JOURNAL_NAME).is_file():
+        return Statement(folder.name, folder)
+    first, certain = first_record(folder), last_certain(folder)
+    latest = certain.latest
+    end, stop = latest.get("end", {}), latest.get("stop", {})
+    goes_on = None if end else carried_on(folder, first)
+    state = _state(certain, goes_on=goes_on)
+    return Statement(
+        name=folder.name,
+        folder=folder,
+        machine=str(first.get("machine", "")),
+        title=str(first.get("title", "")),
+        state=state,
+        pid=int(first.get("pid", 0)),
+        at_least=certain.at_least,
+        at_most=certain.at_most,
+        lines=certain.lines,
+        whole=certain.whole or bool(goes_on),
+        work_mm=certain.work_mm,
+        head_off=end.get("head_off"),
+        cause=str(stop.get("cause", "")),
+        reason=str(stop.get("reason", "")),
+        last=max((str(record["time"]) for record in latest.values()), default=""),
+        advice=_advice(state, folder.name, first),
+    )
+
+
+def latest_of_each_machine(root: Path | None = None) -> tuple[Path, ...]:
+    """Find the newest run of each machine, newest first; of the journals only the first record is read.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+    """
+    newest: dict[str, Path] = {}
+    for folder in run_folders(root):
+        newest.setdefault(_machine(folder), folder)
+    return tuple(newest.values())
+
+
+def run_folders(root: Path | None = None) -> tuple[Path, ...]:
+    """Find the folders of all runs, newest first.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+    """
+    root = root or runs_folder()
+    if not root.is_dir():
+        return ()
+    return tuple(sorted((path for path in root.iterdir() if path.is_dir()), reverse=True))
+
+
+def find_run(name: str, root: Path | None = None) -> Path:
+    """Find a run by its name, or by the path of its folder.
+
+    Parameters
+    ----------
+    name : str
+        As `fabctl runs` lists it, its beginning when no other run begins so, or a path.
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+
+    Raises
+    ------
+    InputError
+        When there is no such run, or more than one.
+    """
+    root = root or runs_folder()
+    if Path(name).name == name:
+        if (root / name).is_dir():
+            return root / name
+        found = [folder for folder in run_folders(root) if folder.name.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(folder.name for folder in found[:3])
+            raise InputError(f"{name!r} is the beginning of {len(found)} runs: {listed} …", remedy="say more")
+    if Path(name).is_dir():
+        return Path(name)
+    raise InputError(f"there is no run {name!r}", file=str(root), remedy="`fabctl runs` lists them")
+
+
+def _machine(folder: Path) -> str:
+    if not (folder / JOURNAL_NAME).is_file():
+        return ""
+    return str(first_record(folder).get("machine", ""))
+
+
+def _state(certain: Certain, *, goes_on: bool | None) -> str:
+    if "end" in certain.latest:
+        return certain.end_state
+    if goes_on:
+        return _live_state(certain)
+    if goes_on is None and certain.latest:
+        return "not told"
+    return certain.end_state
+
+
+def _live_state(certain: Certain) -> str:
+    if "started" not in certain.latest:
+        return "preparing"
+    held, resumed = (int(certain.latest.get(kind, {}).get("n", -1)) for kind in ("hold", "resume"))
+    return "held" if held > resumed else "running"
+
+
+def _advice(state: str, name: str, first: Mapping[str, Any]) -> str:
+    match state:
+        case "done":
+            return "nothing: it is done"
+        case "running" | "held" | "preparing":
+            return f"it goes on in process {first.get('pid')}: hold or end it there"
+        case "not told":
+            host = first.get("host") or "another computer"
+            return f"look on {host} whether process {first.get('pid', '?')} still lives; if not, {_LOOK}"
+        case "not started":
+            return "nothing of the program was sent: start it again"
+        case "stopped, position known":
+            return f"fabctl resume {name}, or start again"
+        case _:
+            return f"{_LOOK}; {_AGAIN}; then fabctl resume {name}, or start again"

@@ -1,0 +1,116 @@
+"""What is said of a run afterwards."""
+
+import pytest
+
+from fabctl.errors import InputError
+from fabctl.record.framing import JOURNAL_NAME
+from fabctl.record.journal import Journal
+from fabctl.record.statement import find_run, latest_of_each_machine, run_folders, statement
+
+
+@pytest.fixture
+def journal(tmp_path):
+    folder = tmp_path / "20260301-123000-stool"
+    folder.mkdir()
+    journal = Journal(folder)
+    journal.transition("planned", {"machine": "router-3018", "lines": 100, "title": "stool"})
+    yield journal
+    journal.close()
+
+
+def _said(journal, *, lives):
+    return statement(journal.path.parent, lambda folder, first: lives)
+
+
+def _start(journal):
+    journal.transition("armed", {"lines": 100, "work_mm": (0, 0, 5)})
+    journal.transition("started", {"work_mm": (0, 0, 5)})
+    journal.sending(20)
+
+
+@pytest.mark.parametrize(
+    ("lives", "before", "after"),
+    [
+        (True, "preparing", "running"),
+        (False, "not started", "crashed"),
+        (None, "not told", "not told"),
+    ],
+)
+def test_a_run_without_an_end_is_told_by_its_process(journal, lives, before, after):
+    assert _said(journal, lives=lives).state == before
+    _start(journal)
+    assert _said(journal, lives=lives).state == after
+
+
+def test_the_process_that_opened_the_journal_is_asked(journal):
+    _start(journal)
+    assert statement(journal.path.parent).state == "running"
+
+
+def test_a_held_run_is_held_until_it_goes_on(journal):
+    _start(journal)
+    journal.transition("hold", {"executed": 3})
+    assert _said(journal, lives=True).state == "held"
+    journal.transition("resume", {})
+    assert _said(journal, lives=True).state == "running"
+
+
+def test_after_a_crash_nothing_is_said_of_the_head_and_resume_is_named(journal):
+    _start(journal)
+    said = _said(journal, lives=False)
+    assert said.head_off is None
+    assert "fabctl resume 20260301-123000-stool" in said.advice
+    assert "head is off" in said.advice
+    assert (said.machine, said.at_least, said.lines) == ("router-3018", 0, 100)
+    assert said.at_most >= 20
+
+
+def test_an_end_counts_whatever_the_process_does(journal):
+    _start(journal)
+    journal.transition("stop", {"cause": "error", "reason": "error:2"})
+    end = {"end_state": "stopped, position known", "executed": 7, "at_most": 9, "head_off": True}
+    journal.transition("end", end)
+    for lives in (True, False, None):
+        said = _said(journal, lives=lives)
+        assert (said.state, said.head_off, said.cause) == ("stopped, position known", True, "error")
+        assert (said.at_least, said.at_most, said.reason) == (7, 9, "error:2")
+
+
+def test_a_journal_that_was_cut_is_said_to_be(journal):
+    _start(journal)
+    journal.close()
+    raw = journal.path.read_bytes()
+    journal.path.write_bytes(raw[:-20])
+    said = _said(journal, lives=False)
+    assert (said.whole, said.at_most, said.state) == (False, 100, "crashed")
+
+
+def test_a_folder_without_a_journal_is_said_to_have_none(tmp_path):
+    assert statement(tmp_path).state == "no journal"
+
+
+def test_the_latest_run_of_each_machine_is_found_newest_first(tmp_path):
+    for name, machine in (("1-a", "x"), ("2-b", "y"), ("3-c", "x"), ("4-d", "z")):
+        (tmp_path / name).mkdir()
+        journal = Journal(tmp_path / name)
+        journal.transition("planned", {"machine": machine})
+        journal.close()
+    assert [folder.name for folder in latest_of_each_machine(tmp_path)] == ["4-d", "3-c", "2-b"]
+    assert len(run_folders(tmp_path)) == 4
+
+
+def test_a_run_is_found_by_name_by_the_beginning_of_it_and_by_path(tmp_path, journal):
+    (tmp_path / "20260302-1").mkdir()
+    folder = journal.path.parent
+    assert find_run(folder.name, tmp_path) == find_run("20260301", tmp_path) == folder
+    assert find_run(str(folder), tmp_path / "elsewhere") == folder
+    with pytest.raises(InputError, match="beginning of 2 runs"):
+        find_run("202603", tmp_path)
+    with pytest.raises(InputError, match="no run 'x'"):
+        find_run("x", tmp_path)
+
+
+def test_a_journal_of_something_else_is_no_reason_to_fail(tmp_path):
+    (tmp_path / JOURNAL_NAME).write_bytes(b"\x00\xff\n" * 1000)
+    said = statement(tmp_path)
+    assert (said.state, said.whole) == ("crashed", False)
