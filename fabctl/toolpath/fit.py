@@ -148,7 +148,7 @@ def fit_arcs(
     loops = np.zeros(len(starts_at) - 1, bool) if closed is None else np.asarray(closed, bool)
     given = np.zeros(len(p)) if bulge is None else np.asarray(bulge, float)
     round_trip, owner, first, last = _unrolled(starts_at, loops)
-    vertex, fixed = p[owner], given[owner]
+    vertex, fixed = (p[owner], given[owner]) if loops.any() else (p, given.copy())
     fixed[last] = 0.0
     landed = vertex if decimals is None else np.round(vertex, decimals)
     whole = _circles(vertex, first, last, loops & (last - first >= 8), tolerance_mm - 2 * grid)
@@ -276,11 +276,13 @@ def _unrolled(offsets: Ints, closed: Bools) -> tuple[Ints, Ints, Ints, Ints]:
 def _corners(vertex: Floats, angle: float) -> Bools:
     """Say which vertices turn by more than an angle, whatever path they are of."""
     found = np.zeros(len(vertex), bool)
-    step = np.diff(vertex, axis=0)
-    if len(step) > 1:
-        a, b = step[:-1], step[1:]
-        turn = np.arctan2(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], np.einsum("ij,ij->i", a, b))
-        found[1:-1] = np.abs(turn) > angle
+    if len(vertex) < 3 or angle >= np.pi:
+        return found
+    x, y = np.diff(vertex[:, 0]), np.diff(vertex[:, 1])
+    length = np.sqrt(x * x + y * y)
+    level = x[:-1] * x[1:]
+    level += y[:-1] * y[1:]
+    found[1:-1] = level < np.cos(angle) * length[:-1] * length[1:]
     return found
 
 

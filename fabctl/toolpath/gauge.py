@@ -20,6 +20,8 @@ class Gauge(Protocol):
 
     growth: float
     """How an error grows with the length of a piece: this power of it."""
+    lane_points: int
+    """Much longer stretches are worked on as lanes of about so many points."""
 
     def probe(self, begin: Ints, end: Ints) -> tuple[Floats, Floats]:
         """Return error and bend of the best piece over each stretch, from a few of its points."""
@@ -93,7 +95,7 @@ def inner(begin: Ints, end: Ints, count: int) -> Ints:
     [[13, 38, 62, 87], [11, 11, 12, 12]]
     """
     odd = np.arange(1, 2 * count, 2)[:, None]
-    return begin + 1 + odd * (end - begin - 1) // (2 * count)
+    return np.asarray(begin + 1 + odd * (end - begin - 1) // (2 * count), np.int64)
 
 
 class LineGauge:
@@ -108,6 +110,7 @@ class LineGauge:
     """
 
     growth = 2.0
+    lane_points = 256
     _PROBED = 5
 
     def __init__(self, points: Floats, tolerance_mm: float) -> None:
@@ -163,8 +166,8 @@ class LineGauge:
 class ArcGauge:
     """Lines and arcs through both end vertices of each stretch.
 
-    With the chord from (−c, 0) to (c, 0) the circles through both ends are those round (0, k). Their *bend* is
-    w = 1/2k, half the curvature seen from far away and 0 for the line, and a point lies on one where
+    With the chord from (−c, 0) to (c, 0) the circles through both ends are those round (0, k). Their *bend*
+    is w = 1/2k, half the curvature seen from far away and 0 for the line, and a point lies on one where
     g = w·(x² + y² − c²) − y vanishes. Its distance from the circle is exactly g / (ρ + √(ρ² + |w|·g)) with
     ρ² = ¼ + c²w², g counted outwards: so the largest and the smallest g of a stretch tell all, without a
     division by a bend that may be nothing.
@@ -181,6 +184,7 @@ class ArcGauge:
     """
 
     growth = 3.0
+    lane_points = 1024
     _PROBED = 13
 
     def __init__(self, points: Floats, landed: Floats, tolerance_mm: float, bends: Bends) -> None:

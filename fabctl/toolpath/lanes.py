@@ -9,9 +9,6 @@ import numpy as np
 from fabctl.toolpath.gauge import Gauge
 from fabctl.toolpath.moves import Bools, Floats, Ints
 
-LANE_POINTS = 1024
-"""A longer stretch is cut into lanes of at least so many points; their seams are mended afterwards."""
-
 MARGIN = 0.99
 """Share of the tolerance a piece may take of which only some points were looked at."""
 
@@ -41,7 +38,7 @@ def merge_points(gauge: Gauge, first: Ints, last: Ints) -> tuple[Ints, Floats]:
     first, last = first[long_enough], last[long_enough]
     span = last - first
     # a seam costs half a piece, a lane less a longer wait for the others: both grow with the root
-    lanes = np.maximum(span // np.maximum(LANE_POINTS, 2 * np.sqrt(span).astype(np.int64)), 1)
+    lanes = np.maximum(span // (gauge.lane_points + np.sqrt(span).astype(np.int64)), 1)
     stretch = np.repeat(np.arange(len(first)), lanes)
     rank = np.arange(len(stretch)) - (np.cumsum(lanes) - lanes)[stretch]
     begin = first[stretch] + span[stretch] * rank // lanes[stretch]
@@ -56,8 +53,9 @@ def merge_points(gauge: Gauge, first: Ints, last: Ints) -> tuple[Ints, Floats]:
 class _Lanes:
     """The piece each lane is at: it holds as far as `good` with `bend`, and does not as far as `bad`.
 
-    `trial` is tried next. A lane is `wary` after a piece that looked well was measured and did not hold:
-    then every trial of the piece that follows is measured.
+    `low` and `high` are the errors there; 0 and infinite while nothing is known of them. `trial` is tried
+    next, after `tries` others. A lane is `wary` after a piece that looked well was measured and did not
+    hold: then every trial of the piece that follows is measured.
     """
 
     pos: Ints
@@ -65,17 +63,18 @@ class _Lanes:
     good: Ints
     bad: Ints
     trial: Ints
+    tries: Ints
+    low: Floats
+    high: Floats
     bend: Floats
     wary: Bools
 
-    def next_pieces(self, rows: Ints, guess: Ints) -> None:
+    def begin(self, rows: Ints, guess: Ints) -> None:
         """Begin a piece in some lanes where the last one ended, to be tried at a guess of its length."""
-        self.pos[rows] = self.good[rows]
-        self.good[rows] += 1
-        self.bad[rows] = self.goal[rows] + 1
-        self.trial[rows] = np.minimum(self.pos[rows] + guess, self.goal[rows])
-        self.bend[rows] = 0.0
-        self.wary[rows] = False
+        pos, goal = self.good[rows], self.goal[rows]
+        self.pos[rows], self.good[rows], self.bad[rows] = pos, pos + 1, goal + 1
+        self.trial[rows], self.tries[rows] = np.minimum(pos + guess, goal), 0
+        self.low[rows], self.high[rows], self.bend[rows], self.wary[rows] = 0.0, np.inf, 0.0, False
 
     def take(self, rows: Bools) -> _Lanes:
         """Pick lanes."""
@@ -89,16 +88,20 @@ def _grow(gauge: Gauge, begin: Ints, end: Ints) -> tuple[Ints, Ints, Floats]:
     with a known power of its length, one trial tells where the next one should be; the trials close in on
     the longest that holds from both sides. Returns begin, end and bend of each piece.
     """
-    n = len(begin)
+    whole, real, no = np.zeros(len(begin), np.int64), np.zeros(len(begin)), np.zeros(len(begin), bool)
     lanes = _Lanes(
-        begin.copy(),
+        whole,
         end.copy(),
-        begin + 1,
-        end + 1,
-        np.minimum(begin + 8, end),
-        np.zeros(n),
-        np.zeros(n, bool),
+        begin.copy(),
+        whole.copy(),
+        whole.copy(),
+        whole.copy(),
+        real,
+        real + 0,
+        real + 0,
+        no,
     )
+    lanes.begin(np.arange(len(begin)), np.full(len(begin), 8))
     found: list[tuple[Ints, Ints, Floats]] = []
     # One round a trial, not a point: a few hundred for a million points.
     while len(lanes.pos):
@@ -108,7 +111,7 @@ def _grow(gauge: Gauge, begin: Ints, end: Ints) -> tuple[Ints, Ints, Floats]:
         done = _demand(gauge, lanes, done)
         size = lanes.good[done] - lanes.pos[done]
         found.append((lanes.pos[done], lanes.good[done], lanes.bend[done]))
-        lanes.next_pieces(done, np.maximum(size, 4))
+        lanes.begin(done, np.maximum(size, 4))
         left = lanes.pos < lanes.goal
         if not left.all():
             lanes = lanes.take(left)
@@ -128,46 +131,60 @@ def _try(gauge: Gauge, lanes: _Lanes) -> Ints:
     if len(close):
         error[close] = gauge.measure(lanes.pos[close], lanes.trial[close], bend[close])
     held = error <= np.where(lanes.wary, 1.0, MARGIN)
-    lanes.good = np.where(held, lanes.trial, lanes.good)
-    lanes.bend = np.where(held, bend, lanes.bend)
-    lanes.bad = np.where(held, lanes.bad, lanes.trial)
-    # a quarter of a point more, for what rounding down takes away
-    guess = lanes.pos + _foretold(gauge, lanes.trial - lanes.pos, error, 0.25)
+    rows, fails = np.flatnonzero(held), np.flatnonzero(~held)
+    other, known = lanes.good.copy(), lanes.low.copy()
+    lanes.good[rows], lanes.low[rows], lanes.bend[rows] = lanes.trial[rows], error[rows], bend[rows]
+    lanes.bad[fails], lanes.high[fails] = lanes.trial[fails], error[fails]
+    between = np.flatnonzero(held & (lanes.high < np.inf))
+    other[between], known[between] = lanes.bad[between], lanes.high[between]
+    guess = _foretold(gauge, lanes, error, other, known)
     room = lanes.bad - lanes.good
     done = (lanes.good >= lanes.goal) | (room <= 1) | (held & (guess <= lanes.good))
-    # away from what is known by a quarter of the room, so that ways no power foretells are soon closed in
-    step = np.maximum(room // 4, 1)
-    step[lanes.bad > lanes.goal] = 1
-    lanes.trial = np.clip(guess, lanes.good + step, lanes.bad - step)
+    # where no power foretells the error, a quarter of the room is taken away every other time
+    lanes.tries += 1
+    step = np.where((lanes.tries > 4) & (lanes.tries % 2 == 0) & (lanes.bad <= lanes.goal), room // 4, 1)
+    np.maximum(step, 1, out=step)
+    lanes.trial = np.minimum(np.maximum(guess, lanes.good + step), lanes.bad - step)
     # An arc over two chords says nothing that the chords do not say better.
-    short = done & (lanes.bend != 0) & (lanes.good - lanes.pos < 3)
-    lanes.good = np.where(short, lanes.pos + 1, lanes.good)
-    lanes.bend = np.where(short, 0.0, lanes.bend)
+    short = np.flatnonzero(done & (lanes.bend != 0) & (lanes.good - lanes.pos < 3))
+    lanes.good[short], lanes.bend[short] = lanes.pos[short] + 1, 0.0
     return np.flatnonzero(done)
 
 
-def _foretold(gauge: Gauge, span: Ints, error: Floats, more: float) -> Ints:
-    """Return the length at which the error will be 1, in vertices; at most some times the length tried."""
-    grown: Ints = (span * np.clip(error, 1 / 16, 64.0) ** (-1 / gauge.growth) + more).astype(np.int64)
-    return grown
+def _foretold(gauge: Gauge, lanes: _Lanes, error: Floats, other: Ints, known: Floats) -> Ints:
+    """Return where the error will be 1, from that of the last trial and the power it grows with.
+
+    `other` is another length and `known` its error; 0 where there is none.
+    """
+    span = lanes.trial - lanes.pos
+    power = np.full(len(span), -1 / gauge.growth)
+    two = np.flatnonzero((known > 0) & (error > 0) & (error < np.inf) & (other != lanes.trial))
+    if len(two):
+        rise = np.log(error[two] / known[two])
+        run = np.log(span[two] / (other[two] - lanes.pos[two]))
+        power[two] = -1 / np.minimum(np.maximum(rise / run, 1.0), 16.0)
+    # a quarter of a point more, for what rounding down takes away
+    reach: Floats = span * np.minimum(np.maximum(error, 1 / 16), 8.0) ** power + 0.25
+    return lanes.pos + reach.astype(np.int64)
 
 
 def _demand(gauge: Gauge, lanes: _Lanes, done: Ints) -> Ints:
     """Measure the pieces found; send back those that do not hold, return the lanes of the others."""
-    doubtful = done[~lanes.wary[done] & (lanes.good[done] - lanes.pos[done] > 1)]
+    doubtful = np.flatnonzero(~lanes.wary[done] & (lanes.good[done] - lanes.pos[done] > 1))
     if not len(doubtful):
         return done
-    error = gauge.measure(lanes.pos[doubtful], lanes.good[doubtful], lanes.bend[doubtful])
+    rows = done[doubtful]
+    error = gauge.measure(lanes.pos[rows], lanes.good[rows], lanes.bend[rows])
     fails = error > 1
     if not fails.any():
         return done
-    rows = doubtful[fails]
-    span = lanes.good[rows] - lanes.pos[rows]
-    shorter = np.clip(_foretold(gauge, span, error[fails], 0.0), np.maximum(span // 4, 1), span - 1)
-    lanes.bad[rows], lanes.good[rows] = lanes.good[rows], lanes.pos[rows] + 1
-    lanes.trial[rows] = lanes.pos[rows] + shorter
-    lanes.bend[rows], lanes.wary[rows] = 0.0, True
-    return np.setdiff1d(done, rows, assume_unique=True)
+    rows, error = rows[fails], error[fails]
+    pos, bad = lanes.pos[rows], lanes.good[rows]
+    shorter = ((bad - pos) * np.minimum(error, 64.0) ** (-1 / gauge.growth)).astype(np.int64)
+    lanes.good[rows], lanes.bad[rows] = pos + 1, bad
+    lanes.low[rows], lanes.high[rows], lanes.bend[rows], lanes.wary[rows] = 0.0, error, 0.0, True
+    lanes.trial[rows] = np.clip(pos + shorter, pos + 1, bad - 1)
+    return np.delete(done, doubtful[fails])
 
 
 def _mend(
