@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from fabctl.errors import RefusedError
 from fabctl.program.arcs import is_arc, radii, radii_disagree
 from fabctl.program.envelope import SLACK_MM, look_at_reach, lost_axes, told_from
-from fabctl.program.fast import NO_CODE
 from fabctl.program.findings import Notebook
 from fabctl.program.model import CHANGE, PAUSE, PENDING, SEVERITIES, Finding, Program
+from fabctl.program.tokens import NO_CODE
 from fabctl.program.write import dialect_of, write_sections
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit, machine_digest

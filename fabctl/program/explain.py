@@ -12,11 +12,11 @@ import numpy as np
 
 from fabctl.errors import ProgramError
 from fabctl.program.check import DROPPED, PRINTER, REPORTED
-from fabctl.program.fast import NO_CODE
 from fabctl.program.findings import Notebook
 from fabctl.program.modal import CANCELLED, NO_MOTION, Modes
 from fabctl.program.model import MACHINE, Finding
 from fabctl.program.read import Reading, interpret
+from fabctl.program.tokens import NO_CODE
 from fabctl.shop.firmware import load_firmware
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, RAPID, Moves, lengths
 

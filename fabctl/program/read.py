@@ -18,7 +18,7 @@ from fabctl.program.findings import Notebook
 from fabctl.program.interpret import Interpreter
 from fabctl.program.modal import Modes, Sheet
 from fabctl.program.model import WORD, Program, word_name
-from fabctl.program.tokens import Tokeniser, Words
+from fabctl.program.tokens import NO_CODE, Tokeniser, Words
 
 Ints = NDArray[np.int64]
 
@@ -30,8 +30,7 @@ NOT_TEXT_SHARE = 0.1
 """More bytes than this share that no text holds, and the file is no text."""
 
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\f\v"
-_COMMON = np.zeros(256, bool)
-_COMMON[list(b"XYZIJKFSPRN")] = True
+_COMMON = b"XYZIJKFSPRN"
 
 
 def read(data: bytes, source: str = "program", *, full_scale: float = 1000.0) -> Program:
@@ -121,10 +120,9 @@ def interpret(data: bytes, full_scale: float = 1000.0) -> Reading:
     reading = Reading(notes, interpreter)
     for chunk, first_line in _chunks(data):
         words = tokeniser.words(chunk, first_line)
-        tenths = fast.tenths_of(words)
         if not interpreter.ended_line:
-            _remember(words, tenths, reading.kept, reading.first_lines)
-            _carry_out(words, tenths, interpreter)
+            _remember(words, reading.kept, reading.first_lines)
+            _carry_out(words, interpreter)
         ended = interpreter.ended_line
         if ended:
             extra = words.line[(words.line > ended) & (words.letter != ord("N"))]
@@ -167,37 +165,44 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
         position = end
 
 
-def _remember(words: Words, tenths: Ints, kept: list[NDArray[np.void]], first_lines: dict[str, int]) -> None:
+def _remember(words: Words, kept: list[NDArray[np.void]], first_lines: dict[str, int]) -> None:
     """Keep G, M, T and unusual words, and the first line of every word."""
-    rare = np.flatnonzero(~_COMMON[words.letter])
-    out = np.empty(len(rare), WORD)
-    out["letter"], out["tenths"], out["line"] = words.letter[rare], tenths[rare], words.line[rare]
+    unusual = [letter for letter in words.letters if letter not in _COMMON]
+    rows = np.concatenate([np.zeros(0, np.int64), *map(words.places, unusual)])
+    tenths = np.full(len(rows), NO_CODE)
+    at = 0
+    for letter in unusual:
+        count = len(words.places(letter))
+        if letter in (fast.G, fast.M, fast.T):
+            tenths[at : at + count] = words.tenths(letter)
+        at += count
+    if len(unusual) > 1:
+        order = np.argsort(rows, kind="stable")
+        rows, tenths = rows[order], tenths[order]
+    out = np.empty(len(rows), WORD)
+    out["letter"], out["tenths"], out["line"] = words.letter.take(rows), tenths, words.line.take(rows)
     kept.append(out)
-    seen = np.bincount(words.letter, minlength=256)
-    for letter in np.flatnonzero(seen).tolist():
-        where = words.letter == letter
+    for letter in words.letters:
+        places = words.places(letter)
         if letter not in (fast.G, fast.M):
-            if chr(letter) not in first_lines:
-                first_lines[chr(letter)] = int(words.line[np.argmax(where)])
+            first_lines.setdefault(chr(letter), int(words.line[places[0]]))
             continue
-        numbers, lines = tenths[where], words.line[where]
+        numbers = words.tenths(letter)
         for number in np.flatnonzero(np.bincount(numbers)).tolist():
             name = word_name(letter, number)
             if name not in first_lines:
-                first_lines[name] = int(lines[np.argmax(numbers == number)])
+                first_lines[name] = int(words.line[places[np.argmax(numbers == number)]])
 
 
-def _carry_out(words: Words, tenths: Ints, interpreter: Interpreter) -> None:
+def _carry_out(words: Words, interpreter: Interpreter) -> None:
     """Interpret a chunk: plain stretches as arrays, lines with rare words one by one."""
     count = len(words.line)
-    slow = np.searchsorted(words.line, fast.slow_lines(words, tenths))
+    slow = np.searchsorted(words.line, fast.slow_lines(words))
     at = 0
     for stop in [*slow.tolist(), count]:
         while at < stop and not interpreter.ended_line:
             if interpreter.modes.plain and words.line[stop - 1] - words.line[at] >= SHORT_RUN_LINES:
-                part = slice(at, stop)
-                piece = Words(words.letter[part], words.value[part], words.line[part])
-                fast.run(piece, tenths[part], interpreter.modes, interpreter.sheet)
+                fast.run(words.part(at, stop), interpreter.modes, interpreter.sheet)
                 at = stop
             else:
                 at = _one_line(words, at, interpreter)

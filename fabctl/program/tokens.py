@@ -1,53 +1,47 @@
 """Bytes of anybody's G-code to words: letter, number and line of each, as arrays.
 
-Numbers equal ``float()`` bit for bit: digits are gathered as one integer, which is exact, and divided by an
-exact power of ten, which rounds once.
-
-Source: the three-multiplication conversion of eight digits is Daniel Lemire's, "Quickly parsing eight
-digits" (2018); Langdale and Lemire, "Parsing gigabytes of JSON per second" (2019).
+A word is a letter and what stands between it and the next letter or line end: a table of bytes finds them
+all, `fabctl.decimals` converts their numbers.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fabctl.decimals import numbers
 from fabctl.program.findings import VALUES, Notebook
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
-Cells = NDArray[np.uint64]
 
 _UPPER = bytes(b - 32 if ord("a") <= b <= ord("z") else b for b in range(256))
 _BLANK = b" \t\r\v\f"
 _REALTIME = frozenset([*b"?!~", 0x18, 0x84, 0x85, *range(0x90, 0x9F), 0xA0, 0xA1])
 _PLAIN = bytes(b for b in (*_BLANK, *b"\n", *range(0x20, 0x7F)) if b not in _REALTIME)
 _OUT_OF_PLACE = bytes(b for b in range(256) if b not in _PLAIN)
-_COMMENT = re.compile(rb"\((?:[^()\n]|\([^()\n]*\))*\)|\([^)\n]*\)|[(;][^\n]*")
+# each alternative begins with a plain character: the search then skips from one such to the next
+_COMMENT = re.compile(rb"\((?:[^()\n]|\([^()\n]*\))*\)|\([^)\n]*\)|\([^\n]*|;[^\n]*")
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
 _CHECKSUM = re.compile(rb"\*\d+$")
 
-_NUMBER_BYTE, _LETTER, _NEWLINE, _ODD = range(4)
+_LETTERS = bytes(b for b in range(ord("A"), ord("Z") + 1) if b != ord("O"))
+_NUMBER_BYTE, _HEAD, _ODD = range(3)
 _CLASS = bytes(
-    _NUMBER_BYTE
-    if b in b"0123456789.+-"
-    else _NEWLINE
-    if b == ord("\n")
-    else _LETTER
-    if ord("A") <= b <= ord("Z") and b != ord("O")
-    else _ODD
-    for b in range(256)
+    _NUMBER_BYTE if b in b"0123456789.+-" else _HEAD if b in _LETTERS + b"\n" else _ODD for b in range(256)
 )
 
 LINE_LIMIT = 79
 """Characters of a line Grbl 1.1 takes, comments and blanks not counted."""
 
-_TEN = 10.0 ** np.arange(23)
+NO_CODE = 10_000
+"""Tenths of a number no G, M or T word can have."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +61,36 @@ class Words:
     letter: Bytes
     value: Floats
     line: Ints
+    _places: dict[int, Ints] = field(default_factory=dict, repr=False, compare=False)
+    _tenths: dict[int, Ints] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def letters(self) -> bytes:
+        """Each letter that stands in a word, once."""
+        text = self.letter.tobytes()
+        return bytes(letter for letter in _LETTERS if letter in text)
+
+    def places(self, letter: int) -> Ints:
+        """Return the words with a letter, shape (m,); looked for once."""
+        if letter not in self._places:
+            self._places[letter] = np.flatnonzero(self.letter == letter)
+        return self._places[letter]
+
+    def tenths(self, letter: int) -> Ints:
+        """Return ten times the numbers of the words with a letter, whole, (m,); `NO_CODE` where none."""
+        if letter not in self._tenths:
+            scaled = np.rint(self.value.take(self.places(letter)) * 10)
+            sane = (scaled >= 0) & (scaled < NO_CODE)
+            if not sane.all():
+                scaled[~sane] = NO_CODE
+            self._tenths[letter] = scaled.astype(np.int64)
+        return self._tenths[letter]
+
+    def part(self, begin: int, end: int) -> Words:
+        """Return some words that stand side by side."""
+        if begin == 0 and end == len(self.letter):
+            return self
+        return Words(self.letter[begin:end], self.value[begin:end], self.line[begin:end])
 
 
 class Tokeniser:
@@ -93,6 +117,17 @@ class Tokeniser:
         -------
         Words
         """
+        text = chunk.translate(_UPPER, _BLANK)
+        kind = np.frombuffer(text.translate(_CLASS), np.uint8)
+        if kind.max(initial=0) == _ODD:
+            text = self._tidy(chunk, first_line)
+            kind = np.frombuffer(text.translate(_CLASS), np.uint8)
+        words = self._split(text, kind, first_line)
+        self.begun = self.begun or bool(len(words.letter))
+        return words
+
+    def _tidy(self, chunk: bytes, first_line: int) -> bytes:
+        """Return a chunk's words alone: comments and what no word is made of are settled."""
         if chunk.translate(None, _PLAIN):
             chunk = self._plain(chunk, first_line)
         if b"(" in chunk or b";" in chunk:
@@ -100,12 +135,8 @@ class Tokeniser:
             chunk = _COMMENT.sub(b"", chunk)
         text = chunk.translate(_UPPER, _BLANK)
         kind = np.frombuffer(text.translate(_CLASS), np.uint8)
-        if kind.max(initial=0) == _ODD:
-            text = self._odd_lines(text, np.flatnonzero(kind == _ODD), first_line)
-            kind = np.frombuffer(text.translate(_CLASS), np.uint8)
-        words = self._split(text, kind, first_line)
-        self.begun = self.begun or bool(len(words.letter))
-        return words
+        odd = np.flatnonzero(kind == _ODD)
+        return self._odd_lines(text, odd, first_line) if len(odd) else text
 
     def _plain(self, chunk: bytes, first_line: int) -> bytes:
         """Report and remove bytes that have no place in a program."""
@@ -199,25 +230,29 @@ class Tokeniser:
 
     def _split(self, text: bytes, kind: Bytes, first_line: int) -> Words:
         """Find the words of clean text and convert their numbers."""
-        data = np.frombuffer(text, np.uint8)
-        heads = np.flatnonzero(kind)
-        letters = data[heads]
+        heads = np.flatnonzero(kind.view(np.bool_))
+        letters = np.frombuffer(text, np.uint8).take(heads)
         newline = letters == ord("\n")
-        number = np.cumsum(newline)
-        length = np.diff(heads, append=len(data)) - 1
-        size = np.diff(heads[newline], prepend=-1) - 1
+        ends = np.flatnonzero(newline)
+        breaks = heads.take(ends)
+        size = np.diff(breaks, prepend=-1) - 1
         if size.max(initial=0) > LINE_LIMIT:
             long = np.flatnonzero(size > LINE_LIMIT)
             self.notes.add("line-long", first_line + long, str(size[long[0]]))
-        loose = np.flatnonzero(newline & (length > 0))
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        loose = np.flatnonzero(heads.take(starts) > np.concatenate(([0], breaks[:-1] + 1)))
         if len(loose):
-            self.notes.add("letter-missing", first_line + number[loose])
-        if len(kind) and kind[0] == _NUMBER_BYTE:
-            self.notes.add("letter-missing", first_line)
-        word = ~newline
-        line = first_line + number[word]
-        values = self._numbers(text, heads[word] + 1, length[word], line, letters[word])
-        return Words(letters[word], values, line)
+            self.notes.add("letter-missing", first_line + loose)
+        word = np.flatnonzero(~newline)
+        line = np.repeat(np.arange(first_line, first_line + len(ends)), ends - starts)
+        begin = heads.take(word)
+        begin += 1
+        word += 1
+        length = heads.take(word)
+        length -= begin
+        word -= 1
+        letter = letters.take(word)
+        return Words(letter, self._numbers(text, begin, length, line, letter), line)
 
     def _numbers(self, text: bytes, begin: Ints, length: Ints, line: Ints, letters: Bytes) -> Floats:
         """Convert numbers; what the fast form does not cover goes through float()."""
@@ -230,76 +265,3 @@ class Tokeniser:
                 values[i] = np.nan
                 self.notes.add("number", int(line[i]), repr(chr(letters[i]) + token[:24].decode("ascii")))
         return values
-
-
-def numbers(text: bytes, begin: Ints, length: Ints) -> tuple[Floats, Bools]:
-    """Convert many decimal numbers of up to 15 digits.
-
-    Parameters
-    ----------
-    text : bytes
-    begin, length : (k,) int64
-        Where each stands.
-
-    Returns
-    -------
-    values : (k,) float64
-        Bit for bit what ``float()`` gives.
-    hard : (k,) bool
-        Those not converted: no digit, two points or signs, more than 16 characters.
-
-    Examples
-    --------
-    >>> values, hard = numbers(b"1.5 -.25 +007 1.2.3", np.array([0, 4, 9, 14]), np.array([3, 4, 4, 5]))
-    >>> values[:3].tolist(), hard.tolist()
-    ([1.5, -0.25, 7.0], [False, False, False, True])
-    """
-    if not len(begin):
-        return np.zeros(0), np.zeros(0, bool)
-    padded = text + b"\0" * 16
-    window = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
-    first = np.frombuffer(padded, np.uint8)[begin]
-    signed = (first == ord("-")) | (first == ord("+"))
-    begin, length = begin + signed, length - signed
-    low = np.minimum(length, 8)
-    whole, scale, bad, digits = _eight(window[begin + length - low], low)
-    long = np.flatnonzero(length > 8)
-    if len(long):
-        rest = np.minimum(length[long] - 8, 8)
-        upper, upper_scale, upper_bad, upper_digits = _eight(window[begin[long]], rest)
-        pointed = digits[long] < 8
-        bad[long] |= upper_bad | (pointed & (upper_digits < rest)) | (length[long] > 16)
-        bad[long] |= digits[long] + upper_digits > 15
-        scale[long] = np.where(pointed, scale[long], np.where(upper_digits < rest, upper_scale + 8, 0))
-        whole[long] += upper * _TEN[digits[long]]
-        digits[long] += upper_digits
-    whole /= _TEN[scale]
-    np.negative(whole, out=whole, where=first == ord("-"))
-    return whole, bad | (digits == 0)
-
-
-def _eight(cells: Cells, length: Ints) -> tuple[Floats, Ints, Bools, Ints]:
-    """Convert up to eight characters that stand at the low end of a cell.
-
-    Returns their digits as a whole number, the digits behind the point, whether they are malformed, and how
-    many digits there are.
-    """
-    u = np.uint64
-    # characters move to the top of the cell; what was not theirs becomes leading zeros
-    x = (cells ^ u(0x3030303030303030)) << ((8 - np.maximum(length, 1)) * 8).astype(u)
-    x[length == 0] = 0
-    marks = x & u(0x1010101010101010)
-    point = marks >> u(4)
-    below = point - u(1)
-    bad = (marks & (marks - u(1))) != 0
-    some = marks != 0
-    bad |= some & ((x & (point * u(0xFF))) != point * u(0x1E))
-    closed = ((x & below) << u(8)) | (x & ~((point << u(8)) - u(1)))
-    x = np.where(some, closed, x)
-    # log2 of the point's bit from the exponent of a double: exact, and one pass
-    place = ((point.astype(np.float64).view(np.int64) >> 52) - 1023) >> 3
-    scale = np.where(some, 7 - place, 0)
-    x = x * u(10) + (x >> u(8))
-    pairs, mask = u(0x000F424000000064), u(0x000000FF000000FF)
-    value = ((x & mask) * pairs + ((x >> u(16)) & mask) * u(0x0000271000000001)) >> u(32)
-    return value.astype(np.float64), scale, bad, length - some

@@ -13,7 +13,7 @@ from fabctl.program.emit import Dialect
 from fabctl.program.findings import Notebook
 from fabctl.program.model import CHANGE, LOST, PAUSE
 from fabctl.program.read import read
-from fabctl.program.tokens import Tokeniser, numbers
+from fabctl.program.tokens import Tokeniser
 from fabctl.program.write import write
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, FEED, RAPID, Toolpath, lengths
 from tests.program.test_write import moves
@@ -49,13 +49,6 @@ def test_a_malformed_number_is_never_taken_for_one(texts):
         else:
             assert np.isnan(values[i])
             assert i + 1 in notes.findings()[0].lines
-
-
-def test_a_number_of_sixteen_characters_is_left_to_the_slow_way_only_when_it_must_be():
-    texts = [b"123456.78901234", b"1234567890.12345", b"123456789012345.", b"1234567890123456"]
-    values, hard = numbers(b"".join(texts), np.array([0, 15, 31, 47]), np.array([15, 16, 16, 16]))
-    assert values[:3].tolist() == [float(text) for text in texts[:3]]
-    assert hard.tolist() == [False, False, False, True]
 
 
 @given(moves())
