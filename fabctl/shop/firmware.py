@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fabctl.shop.dialect import (
+    BEHAVIOUR,
+    SETTING,
+    SPEAKS,
+    Behaviour,
+    SettingRules,
+    Speech,
+    setting_rules,
+    speech,
+)
 from fabctl.shop.library import load, locate, names
 from fabctl.shop.schema import Key, Rule, Table
 
@@ -22,15 +32,22 @@ CODE = Table(
     )
 )
 
+REALTIME = Table(
+    (
+        Key("number", "integer", "the byte", low=0, high=255),
+        Key("meaning", "text", "what it makes the controller do"),
+    )
+)
+
 COST = Table(
     (
-        Key("line_s", "number", "time for any line", low=0, high=1),
-        Key("char_s", "number", "more for each character", low=0, high=1),
-        Key("word_s", "number", "more for each word", low=0, high=1),
-        Key("digit_s", "number", "more for each digit", low=0, high=1),
-        Key("replan_s", "number", "more for each block planned anew", low=0, high=1),
-        Key("segment_s", "number", "more for each segment handed to the stepper", low=0, high=1),
-        Key("step_s", "number", "more for each step of the fastest axis", low=0, high=1),
+        Key("line_s", "number", "time for any line", default=0.0, low=0, high=1),
+        Key("char_s", "number", "more for each character", default=0.0, low=0, high=1),
+        Key("word_s", "number", "more for each word", default=0.0, low=0, high=1),
+        Key("digit_s", "number", "more for each digit", default=0.0, low=0, high=1),
+        Key("replan_s", "number", "more for each block planned anew", default=0.0, low=0, high=1),
+        Key("segment_s", "number", "more for each segment handed to the stepper", default=0.0, low=0, high=1),
+        Key("step_s", "number", "more for each step of the fastest axis", default=0.0, low=0, high=1),
     )
 )
 
@@ -67,7 +84,17 @@ FIRMWARE = Table(
         Key("eeprom_words", "texts", "words that write EEPROM: sent alone, their ok awaited", default=()),
         Key("sync_words", "texts", "words that let the planner run empty first", default=()),
         Key("arc", "table", "when an arc's radii disagree", table=ARC),
-        Key("cost", "table", "processor time of the controller", table=COST),
+        Key(
+            "cost",
+            "table",
+            "processor time of the controller; 0 where nobody measured",
+            default={},
+            table=COST,
+        ),
+        Key("speaks", "table", "what it says", table=SPEAKS),
+        Key("behaviour", "table", "what it does otherwise than Grbl 1.1", default={}, table=BEHAVIOUR),
+        Key("setting", "tables", "settings that differ from Grbl 1.1", default=(), table=SETTING),
+        Key("realtime", "tables", "bytes obeyed wherever they stand", default=(), table=REALTIME),
         Key("error", "tables", "what each error: says", default=(), table=CODE),
         Key("alarm", "tables", "what each ALARM: says", default=(), table=CODE),
     ),
@@ -185,8 +212,14 @@ class Firmware:
         Tolerance on an arc's radii.
     cost : Cost
         Processor time.
-    errors, alarms : tuple of Code
-        By ascending number.
+    errors, alarms, realtime : tuple of Code
+        By ascending number; of `realtime` the byte.
+    speaks : Speech
+        What it says.
+    behaviour : Behaviour
+        What it does.
+    settings : SettingRules
+        How its ``$$`` is compared.
     """
 
     name: str
@@ -208,6 +241,10 @@ class Firmware:
     cost: Cost
     errors: tuple[Code, ...] = ()
     alarms: tuple[Code, ...] = ()
+    realtime: tuple[Code, ...] = ()
+    speaks: Speech = field(default_factory=Speech)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    settings: SettingRules = field(default_factory=SettingRules)
 
     def error(self, number: int) -> Code:
         """Return what ``error:number`` means; an unknown one is said to be unknown."""
@@ -261,6 +298,10 @@ def _firmware(path: Path, _changed_ns: int) -> Firmware:
     fields["cost"] = Cost(**values["cost"])
     fields["errors"] = _codes(fields.pop("error"))
     fields["alarms"] = _codes(fields.pop("alarm"))
+    fields["realtime"] = _codes(values["realtime"])
+    fields["speaks"] = speech(values["speaks"])
+    fields["behaviour"] = Behaviour(**values["behaviour"])
+    fields["settings"] = setting_rules(fields.pop("setting"))
     return Firmware(**fields)
 
 

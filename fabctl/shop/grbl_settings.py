@@ -226,10 +226,11 @@ def compare(machine: Machine, settings: Settings) -> tuple[Difference, ...]:
         settings that change nothing in what is cut (`CHANGES_NOTHING`) are left out.
     """
     found = []
-    for number, expected in machine.settings().items():
+    rules = machine.firmware.settings
+    for number, expected in rules.wanted(machine.settings()).items():
         seen = settings.values.get(number)
         if number in CHANGES_NOTHING:
             continue
-        if seen is None or not math.isclose(seen, expected, rel_tol=1e-6, abs_tol=6e-4):
+        if not rules.agree(number, expected, seen):
             found.append(Difference(number, expected, seen))
     return tuple(found)

@@ -1,6 +1,7 @@
-"""The strict grammar of what Grbl 1.1 says, one line to one frozen value.
+"""The strict grammar of what a controller says, one line to one frozen value.
 
-A line outside the grammar becomes `Unknown`: the link is at fault then, and nothing is guessed.
+A line outside the grammar becomes `Unknown`: the link is at fault then, and nothing is guessed. The grammar
+is Grbl 1.1's; what grblHAL and FluidNC say otherwise is data in their firmware's profile.
 
 Source: gnea/grbl v1.1, grbl/report.c and doc/markdown/interface.md.
 """
@@ -11,6 +12,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+
+from fabctl.shop.dialect import Speech
 
 Point = tuple[float, float, float]
 
@@ -81,6 +85,8 @@ class Status:
     accessories : str
         S spindle clockwise, C counter-clockwise, F flood, M mist; "" when the report could have said and
         did not.
+    measured_rpm : float
+        What the spindle really turns, where the board measures it.
     """
 
     state: State
@@ -95,6 +101,7 @@ class Status:
     overrides: tuple[int, int, int] | None = None
     pins: str = ""
     accessories: str | None = None
+    measured_rpm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +129,16 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSetting:
+    """One line of ``$$`` that is no number; grblHAL has some: an address, a name, ``N/A``."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartupLine:
-    """One line of ``$N``: what the controller runs by itself at each start."""
+    """One line of ``$N`` or its like: what the controller runs by itself at each start."""
 
     index: int
     text: str
@@ -177,11 +192,19 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """``[OPT:…]``: compile options, usable planner blocks, bytes of the receive ring."""
+    """``[OPT:…]``: compile options, usable planner blocks, bytes of the receive ring; None when not said."""
 
     letters: str
-    blocks: int
-    ring_bytes: int
+    blocks: int | None = None
+    ring_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line in brackets that the firmware's profile names, and that changes nothing."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +229,7 @@ Reply = (
     | Banner
     | Message
     | Setting
+    | TextSetting
     | StartupLine
     | StartupRan
     | ParserState
@@ -214,23 +238,220 @@ Reply = (
     | Probe
     | Version
     | BuildOptions
+    | Note
     | Help
     | Unknown
 )
 
 OK = Ok()
 _NUMBER = r"-?\d{1,7}(?:\.\d{1,5})?"
-_TRIPLE = rf"({_NUMBER}),({_NUMBER}),({_NUMBER})"
-_STATES = {state.value: state for state in State}
+_ZERO = r"-?0(?:\.0{1,5})?"
+_FORMS = {
+    "number": _NUMBER,
+    "numbers": rf"{_NUMBER}(?:,{_NUMBER}){{0,8}}",
+    "letters": "[A-Z]{0,16}",
+    "text": "[^|<>]{0,80}",
+}
+_Make = Callable[..., Reply]
+_Settle = Callable[..., None]
+_Fields = dict[str, object]
 
 
-def parse_reply(raw: bytes) -> Reply:
+def _triple(x: str, y: str, z: str) -> Point:
+    return float(x), float(y), float(z)
+
+
+def _pass_over(_fields: _Fields, *_values: str) -> None:
+    """Do nothing with a field that the profile says is to be passed over."""
+
+
+def _settle_feed(fields: _Fields, feed: str, speed: str | None = None, measured: str | None = None) -> None:
+    fields["feed_mm_min"] = float(feed)
+    if speed is not None:
+        fields["speed"] = float(speed)
+    if measured is not None:
+        fields["measured_rpm"] = float(measured)
+
+
+def _settle_buffer(fields: _Fields, blocks: str, ring: str) -> None:
+    fields["blocks_free"], fields["bytes_free"] = int(blocks), int(ring)
+
+
+def _settle_overrides(fields: _Fields, *percents: str) -> None:
+    fields["overrides"] = tuple(int(percent) for percent in percents)
+    # Grbl writes A: only beside Ov:, and only when something is on
+    fields.setdefault("accessories", "")
+
+
+def _place(key: str) -> _Settle:
+    def settle(fields: _Fields, x: str, y: str, z: str) -> None:
+        fields[key] = _triple(x, y, z)
+
+    return settle
+
+
+def _keep(key: str, kind: Callable[[str], object] = str) -> _Settle:
+    def settle(fields: _Fields, text: str) -> None:
+        fields[key] = kind(text)
+
+    return settle
+
+
+def _banner(text: str) -> str:
+    pattern = re.escape(text).replace(r"\{version\}", r"(\d+\.\d+[a-z]?)").replace(r"\{text\}", r"[^\[\]]*")
+    # Its first word is the firmware's name.
+    return re.sub(r"^([A-Za-z]+)", r"(\1)", pattern)
+
+
+def _options(count: int) -> str:
+    numbers = r",(\d{1,4}),(\d{1,5})" + r",\d{1,4}" * (count - 2) if count else ""
+    return rf"\[OPT:([^,]*){numbers}\]"
+
+
+def _build(letters: str, blocks: str | None = None, ring: str | None = None) -> BuildOptions:
+    return BuildOptions(letters, int(blocks) if blocks else None, int(ring) if ring else None)
+
+
+def _probe(x: str, y: str, z: str, touched: str) -> Probe:
+    return Probe(_triple(x, y, z), touched == "1")
+
+
+class Grammar:
+    """What one firmware says, ready to read it.
+
+    Parameters
+    ----------
+    speech : Speech
+        How it differs from Grbl 1.1; by default it does not.
+
+    Examples
+    --------
+    >>> hal = Grammar(Speech(states=(("Run:2", "Run"),), measured_speed=True))
+    >>> status = hal.parse(b"<Run:2|MPos:0.000,0.000,0.000|FS:60,9000,8990>")
+    >>> status.state, status.measured_rpm
+    (<State.RUN: 'Run'>, 8990.0)
+    """
+
+    def __init__(self, speech: Speech = Speech()) -> None:  # noqa: B008 - a frozen value
+        self.speech = speech
+        more = f"{{0,{speech.axes - 3}}}"
+        self._point = rf"({_NUMBER}),({_NUMBER}),({_NUMBER})(?:,{_NUMBER}){more}"
+        self._states = {state.value: state for state in State}
+        self._states |= {said: State(means) for said, means in speech.states if "#" not in said}
+        self._numbered = tuple(
+            (re.compile(re.escape(said).replace(r"\#", r"\d{1,3}")), State(means))
+            for said, means in speech.states
+            if "#" in said
+        )
+        self._fields = self._known_fields()
+        for field in speech.fields:
+            form = re.escape(field.only) if field.only else _FORMS.get(field.form, self._point)
+            self._fields[field.name] = (re.compile(form), _pass_over)
+        self._forms = tuple((re.compile(pattern), make) for pattern, make in self._lines())
+
+    def parse(self, raw: bytes) -> Reply:
+        """Read one line without its line ending; see `parse_reply`."""
+        if raw == b"ok":
+            return OK
+        if not raw.isascii() or not raw:
+            return Unknown(raw)
+        text = raw.decode("ascii")
+        if text[0] == "<":
+            return self._status(text) or Unknown(raw)
+        for pattern, make in self._forms:
+            match = pattern.fullmatch(text)
+            if match:
+                return make(*match.groups())
+        return Unknown(raw)
+
+    def _status(self, text: str) -> Status | None:
+        if text[-1] != ">":
+            return None
+        head, *parts = text[1:-1].split("|")
+        fields: _Fields = {}
+        seen: set[str] = set()
+        for part in parts:
+            name, _, value = part.partition(":")
+            pattern, settle = self._fields.get(name, (None, None))
+            match = pattern.fullmatch(value) if pattern else None
+            if match is None or settle is None or name in seen:
+                return None
+            seen.add(name)
+            settle(fields, *match.groups())
+        state = self._states.get(head) or self._numbered_state(head)
+        if state is None or ("MPos" in seen) == ("WPos" in seen):
+            return None
+        return Status(state, **fields)  # type: ignore[arg-type]  # the table gives each field its type
+
+    def _numbered_state(self, head: str) -> State | None:
+        return next((state for pattern, state in self._numbered if pattern.fullmatch(head)), None)
+
+    def _known_fields(self) -> dict[str, tuple[re.Pattern[str], _Settle]]:
+        speech = self.speech
+        measured = rf"(?:,({_NUMBER}))?" if speech.measured_speed else ""
+        least = 0 if speech.accessories_off else 1
+        table: dict[str, tuple[str, _Settle]] = {
+            "MPos": (self._point, _place("mpos_mm")),
+            "WPos": (self._point, _place("wpos_mm")),
+            "WCO": (self._point, _place("wco_mm")),
+            "FS": (rf"({_NUMBER}),({_NUMBER}){measured}", _settle_feed),
+            "F": (rf"({_NUMBER})", _settle_feed),
+            "Bf": (r"(\d{1,4}),(\d{1,5})", _settle_buffer),
+            "Ov": (r"(\d{1,3}),(\d{1,3}),(\d{1,3})", _settle_overrides),
+            "Ln": (r"(\d{1,9})", _keep("line", int)),
+            "Pn": (rf"([{re.escape(speech.pins)}]{{1,{max(8, len(speech.pins))}}})", _keep("pins")),
+            "A": (rf"([{re.escape(speech.accessories)}]{{{least},4}})", _keep("accessories")),
+        }
+        return {name: (re.compile(pattern), settle) for name, (pattern, settle) in table.items()}
+
+    def _lines(self) -> list[tuple[str, _Make]]:
+        """List what is no status report, the most frequent first."""
+        speech, point = self.speech, self._point
+        startup = re.escape(speech.startup_line).replace(r"\{index\}", r"(\d)").replace(r"\{text\}", "(.*)")
+        systems = "G5[4-9]|G28|G30|G92" + (r"|G59\.[1-3]" if speech.systems > 6 else "")
+        turned = rf"(?::{_ZERO})?" if speech.rotation else ""
+        length = rf"{_ZERO},{_ZERO},({_NUMBER})(?:,{_ZERO})*" if speech.length_axes else f"({_NUMBER})"
+        forms: list[tuple[str, _Make]] = [
+            (r"error:(\d{1,3})", lambda code: Error(int(code))),
+            (r"ALARM:(\d{1,3})", lambda code: Alarm(int(code))),
+            (rf"\$(\d{{1,4}})=({_NUMBER})", lambda number, value: Setting(int(number), float(value))),
+            (startup, lambda index, line: StartupLine(int(index), line)),
+            (r">(.*):(ok|error:\d{1,3})", StartupRan),
+            *((_banner(banner), Banner) for banner in speech.banner),
+            (r"\[(?:MSG|echo): ?(.*)\]", Message),
+            (r"\[GC:([GMTFS0-9. -]+)\]", lambda words: ParserState(tuple(words.split()))),
+            (rf"\[({systems}):{point}{turned}\]", lambda name, *xyz: Offset(name, _triple(*xyz))),
+            (rf"\[TLO:{length}\]", lambda length_mm: ToolLength(float(length_mm))),
+            (rf"\[PRB:{point}:([01])\]", _probe),
+            (r"\[VER:([^:]*):(.*)\]", Version),
+            (r"\[HLP:(.*)\]", Help),
+        ]
+        forms += [(_options(count), _build) for count in speech.build_numbers]
+        forms += [(rf"\[({re.escape(name)}):(.*)\]", Note) for name in speech.notes]
+        if speech.text_settings:
+            forms.append((r"\$(\d{1,4})=(.*)", lambda number, text: TextSetting(int(number), text)))
+        return forms
+
+
+@lru_cache(maxsize=16)
+def grammar_of(speech: Speech) -> Grammar:
+    """Return the grammar of a firmware, made once: ``grammar_of(machine.firmware.speaks)``."""
+    return Grammar(speech)
+
+
+GRBL = grammar_of(Speech())
+"""The grammar of Grbl 1.1."""
+
+
+def parse_reply(raw: bytes, grammar: Grammar = GRBL) -> Reply:
     r"""Read one line without its line ending.
 
     Parameters
     ----------
     raw : bytes
         What came between two newlines, carriage return removed.
+    grammar : Grammar
+        Of the controller's firmware; Grbl 1.1's by default.
 
     Returns
     -------
@@ -246,108 +467,4 @@ def parse_reply(raw: bytes) -> Reply:
     >>> parse_reply(b"okk")
     Unknown(raw=b'okk')
     """
-    if raw == b"ok":
-        return OK
-    if not raw.isascii() or not raw:
-        return Unknown(raw)
-    text = raw.decode("ascii")
-    if text[0] == "<":
-        return _status(text) or Unknown(raw)
-    for pattern, make in _FORMS:
-        match = pattern.fullmatch(text)
-        if match:
-            return make(*match.groups())
-    return Unknown(raw)
-
-
-def _point(x: str, y: str, z: str) -> Point:
-    return float(x), float(y), float(z)
-
-
-def _settle_feed(fields: dict[str, object], feed: str, speed: str | None = None) -> None:
-    fields["feed_mm_min"] = float(feed)
-    if speed is not None:
-        fields["speed"] = float(speed)
-
-
-def _settle_buffer(fields: dict[str, object], blocks: str, ring: str) -> None:
-    fields["blocks_free"], fields["bytes_free"] = int(blocks), int(ring)
-
-
-def _settle_overrides(fields: dict[str, object], *percents: str) -> None:
-    fields["overrides"] = tuple(int(percent) for percent in percents)
-    # Grbl writes A: only beside Ov:, and only when something is on
-    fields.setdefault("accessories", "")
-
-
-def _place(key: str) -> Callable[..., None]:
-    def settle(fields: dict[str, object], x: str, y: str, z: str) -> None:
-        fields[key] = _point(x, y, z)
-
-    return settle
-
-
-def _keep(key: str, kind: Callable[[str], object] = str) -> Callable[..., None]:
-    def settle(fields: dict[str, object], text: str) -> None:
-        fields[key] = kind(text)
-
-    return settle
-
-
-_FIELDS: dict[str, tuple[re.Pattern[str], Callable[..., None]]] = {
-    "MPos": (re.compile(_TRIPLE), _place("mpos_mm")),
-    "WPos": (re.compile(_TRIPLE), _place("wpos_mm")),
-    "WCO": (re.compile(_TRIPLE), _place("wco_mm")),
-    "FS": (re.compile(rf"({_NUMBER}),({_NUMBER})"), _settle_feed),
-    "F": (re.compile(rf"({_NUMBER})"), _settle_feed),
-    "Bf": (re.compile(r"(\d{1,4}),(\d{1,5})"), _settle_buffer),
-    "Ov": (re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3})"), _settle_overrides),
-    "Ln": (re.compile(r"(\d{1,9})"), _keep("line", int)),
-    "Pn": (re.compile(r"([XYZPDHRS]{1,8})"), _keep("pins")),
-    "A": (re.compile(r"([SCFM]{1,4})"), _keep("accessories")),
-}
-
-
-def _status(text: str) -> Status | None:
-    if text[-1] != ">":
-        return None
-    head, *parts = text[1:-1].split("|")
-    state = _STATES.get(head)
-    fields: dict[str, object] = {}
-    seen: set[str] = set()
-    for part in parts:
-        name, _, value = part.partition(":")
-        pattern, settle = _FIELDS.get(name, (None, None))
-        match = pattern.fullmatch(value) if pattern else None
-        if match is None or settle is None or name in seen:
-            return None
-        seen.add(name)
-        settle(fields, *match.groups())
-    if state is None or ("MPos" in seen) == ("WPos" in seen):
-        return None
-    return Status(state, **fields)  # type: ignore[arg-type]  # the table above gives each field its type
-
-
-def _probe(x: str, y: str, z: str, touched: str) -> Probe:
-    return Probe(_point(x, y, z), touched == "1")
-
-
-_FORMS: tuple[tuple[re.Pattern[str], Callable[..., Reply]], ...] = (
-    (re.compile(r"error:(\d{1,3})"), lambda code: Error(int(code))),
-    (re.compile(r"ALARM:(\d{1,3})"), lambda code: Alarm(int(code))),
-    (re.compile(rf"\$(\d{{1,4}})=({_NUMBER})"), lambda number, value: Setting(int(number), float(value))),
-    (re.compile(r"\$N(\d)=(.*)"), lambda index, line: StartupLine(int(index), line)),
-    (re.compile(r">(.*):(ok|error:\d{1,3})"), StartupRan),
-    (re.compile(r"(Grbl) (\d+\.\d+[a-z]?) \['\$' for help\]"), Banner),
-    (re.compile(r"\[(?:MSG|echo): ?(.*)\]"), Message),
-    (re.compile(r"\[GC:([GMTFS0-9. -]+)\]"), lambda words: ParserState(tuple(words.split()))),
-    (re.compile(rf"\[(G5[4-9]|G28|G30|G92):{_TRIPLE}\]"), lambda name, *xyz: Offset(name, _point(*xyz))),
-    (re.compile(rf"\[TLO:({_NUMBER})\]"), lambda length: ToolLength(float(length))),
-    (re.compile(rf"\[PRB:{_TRIPLE}:([01])\]"), _probe),
-    (re.compile(r"\[VER:([^:]*):(.*)\]"), Version),
-    (
-        re.compile(r"\[OPT:([^,]*),(\d{1,4}),(\d{1,5})\]"),
-        lambda letters, blocks, ring: BuildOptions(letters, int(blocks), int(ring)),
-    ),
-    (re.compile(r"\[HLP:(.*)\]"), Help),
-)
+    return grammar.parse(raw)

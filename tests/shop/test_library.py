@@ -18,7 +18,7 @@ MACHINES = ("laser-400", "pen-plotter-a3", "plywood-router-600x900", "router-301
 
 def test_what_is_shipped_is_listed_by_name():
     assert machine_names() == MACHINES
-    assert firmware_names() == ("grbl-1.1",)
+    assert firmware_names() == ("fluidnc", "grbl-1.1", "grblhal")
     assert {"plywood-3", "plywood-6", "plywood-12", "mdf-6", "acrylic-3", "cardboard"} <= set(
         material_names()
     )

@@ -1,6 +1,7 @@
 """Machines and their firmware: facts, the Grbl settings they imply, and what cannot be true together."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from fabctl.shop.library import shipped_folder
 from fabctl.shop.machine import load_machine, machine_names
 
 GRBL = load_firmware("grbl-1.1")
+ROUTER = load_machine("router-3018")
 
 
 def written(tmp_path, name, *changes, shelf="machines"):
@@ -149,3 +151,45 @@ def test_bad_machine_files_of_the_corpus_are_refused_with_their_places(corpus, b
         load_machine(corpus / "bad" / "profile" / file)
     for place in (file, *places):
         assert place in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted", "found", "agrees"),
+    [
+        (5, 7, 7, True),  # a switch of Grbl 1.1, one bit an axis here
+        (5, 7, 1, False),
+        (10, 123, 511, True),
+        (10, 123, 3, False),
+        (22, 1, 5, True),  # more bits for what Grbl 1.1 has no word for
+        (22, 1, 4, False),
+        (32, 0, 2, False),  # a lathe
+        (110, 2000, 2000.0004, True),
+        (110, 2000, 2001, False),
+    ],
+)
+def test_settings_of_grblhal_are_compared_by_what_counts(number, wanted, found, agrees):
+    rules = load_firmware("grblhal").settings
+    limits = replace(ROUTER.limits, invert_switches=True, enabled=True)
+    machine = replace(ROUTER, limits=limits)
+    assert rules.wanted(machine.settings())[number] == wanted
+    assert rules.agree(number, wanted, found) is agrees
+
+
+def test_settings_fluidnc_does_not_have_are_not_asked_of_it():
+    wanted = load_firmware("fluidnc").settings.wanted(ROUTER.settings())
+    assert not wanted.keys() & {0, 1, 11, 12, 27}
+    assert {100, 110, 120, 130, 22, 30} < wanted.keys()
+    assert GRBL.settings.wanted(ROUTER.settings()) == ROUTER.settings()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("Grbl {version} ['$' for help]", "Grbl ['$' for help]", "no banner"),
+        ('asks = ["$I"', 'startup_line = "N0"\nasks = ["$I"', "does not say where"),
+        ("[speaks] #", '[speaks]\nform = "x"\n#', "unknown key"),
+    ],
+)
+def test_a_grammar_that_cannot_be_is_refused(tmp_path, old, new, said):
+    with pytest.raises(ProfileError, match=said):
+        load_firmware(written(tmp_path, "grbl-1.1", (old, new), shelf="firmware"))
