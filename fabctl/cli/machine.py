@@ -6,6 +6,7 @@ from fabctl.cli.lazy import LazyGroup
 
 MACHINE_COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("fabctl.cli.machine_show", "Show a machine's description and the settings it implies."),
+    "sim": ("fabctl.cli.machine_sim", "Serve a machine's virtual controller to any sender, in real time."),
 }
 """Every command of the group: the module that holds it under the same name, and its line in the list."""
 
@@ -14,6 +15,7 @@ HELP = """Look at a machine, try its controller, get it ready.
 \b
 Examples:
   fabctl machine show router-3018
+  fabctl machine sim router-3018 --pty
 """
 
 machine = LazyGroup("machine", MACHINE_COMMANDS, help=HELP)

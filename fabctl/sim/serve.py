@@ -6,18 +6,21 @@ For programs that open ports by themselves: ``socket://127.0.0.1:PORT`` or ``/de
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
 from fabctl.errors import LinkError
 from fabctl.sim.controller import Controller, Options
+from fabctl.sim.faults import Fault
+from fabctl.sim.mischief import Mischief
 
 LONGEST_WAIT_S = 0.02
 _CHUNK = 4096
@@ -104,15 +107,21 @@ class Served:
     Attributes
     ----------
     url : str
-        What to open with pyserial.
+        What to open with pyserial; another one after a fault that renames the port.
     controller : Controller
         For its trace; look at it after `close`.
+    on_url : callable, optional
+        Told the new `url` when it changes.
     """
 
-    def __init__(self, controller: Controller, end: _End) -> None:
-        self.controller = controller
-        self.url = end.url
-        self._end = end
+    def __init__(self, mischief: Mischief, make_end: Callable[[], _End]) -> None:
+        self.controller = mischief.controller
+        self.on_url: Callable[[str], None] | None = None
+        self._mischief = mischief
+        self._make_end = make_end
+        self._end: _End | None = make_end()
+        self._next: _End | None = None
+        self.url = self._end.url
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="virtual-controller", daemon=True)
         self._thread.start()
@@ -123,18 +132,42 @@ class Served:
         while not self._stop.is_set():
             now_s = time.monotonic() - began_s
             self.controller.advance(now_s)
+            self._mind_the_cable(now_s)
+            if self._end is None:
+                transmitter.take()
+                self._stop.wait(LONGEST_WAIT_S)
+                continue
             wait_s = min(LONGEST_WAIT_S, max(0.0, self.controller.idle_s() - now_s))
             heard = self._end.exchange(transmitter.take(), wait_s)
             if heard:
                 self.controller.advance(time.monotonic() - began_s)
                 self.controller.receive(heard)
 
+    def _mind_the_cable(self, now_s: float) -> None:
+        """Hang up when a fault has taken the port away, and come back under another name when it says so."""
+        mischief = self._mischief
+        if not mischief.gone:
+            return
+        if self._end is not None:
+            # the next one before the old one is closed, so that it cannot get the same name
+            self._next = self._make_end() if math.isfinite(mischief.back_s) else None
+            self._end.close()
+            self._end = None
+        if self._next is not None and now_s >= mischief.back_s:
+            self._end, self._next = self._next, None
+            self.url = self._end.url
+            mischief.gone, mischief.back_s = False, math.inf
+            if self.on_url is not None:
+                self.on_url(self.url)
+
     def close(self) -> None:
         """Stop the controller and give up its end of the line."""
         if not self._stop.is_set():
             self._stop.set()
             self._thread.join()
-            self._end.close()
+            for end in (self._end, self._next):
+                if end is not None:
+                    end.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +182,8 @@ def serve_socket(
     settings: Mapping[int, float] | None = None,
     options: Options | None = None,
     *,
+    faults: tuple[Fault, ...] = (),
+    seed: int = 0,
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Served:
@@ -160,6 +195,10 @@ def serve_socket(
         ``$``-numbers to values.
     options : Options, optional
         How the controller differs from an ideal one.
+    faults : tuple of Fault
+        What goes wrong; those of the host's own port and clock stay without effect.
+    seed : int
+        Of all that the faults leave open.
     host : str
         Address to listen on; the loopback by default.
     port : int
@@ -170,10 +209,23 @@ def serve_socket(
     Served
         Running until closed; its `url` is what pyserial opens.
     """
-    return Served(Controller(settings, options), _SocketEnd(host, port))
+    mischief = Mischief(Controller(settings, options), faults, seed)
+    numbers = [port]
+
+    def _make_end() -> _SocketEnd:
+        # the number asked for is the first one's; who comes back later has another
+        return _SocketEnd(host, numbers.pop() if numbers else 0)
+
+    return Served(mischief, _make_end)
 
 
-def serve_pty(settings: Mapping[int, float] | None = None, options: Options | None = None) -> Served:
+def serve_pty(
+    settings: Mapping[int, float] | None = None,
+    options: Options | None = None,
+    *,
+    faults: tuple[Fault, ...] = (),
+    seed: int = 0,
+) -> Served:
     """Serve a virtual controller behind a pseudo-terminal, in real time (POSIX only).
 
     Parameters
@@ -182,6 +234,10 @@ def serve_pty(settings: Mapping[int, float] | None = None, options: Options | No
         ``$``-numbers to values.
     options : Options, optional
         How the controller differs from an ideal one.
+    faults : tuple of Fault
+        What goes wrong; those of the host's own port and clock stay without effect.
+    seed : int
+        Of all that the faults leave open.
 
     Returns
     -------
@@ -193,4 +249,4 @@ def serve_pty(settings: Mapping[int, float] | None = None, options: Options | No
     LinkError
         On Windows.
     """
-    return Served(Controller(settings, options), _PtyEnd())
+    return Served(Mischief(Controller(settings, options), faults, seed), _PtyEnd)

@@ -6,6 +6,7 @@ import time
 import pytest
 import serial
 
+from fabctl.sim.faults import parse_faults
 from fabctl.sim.serve import serve_pty, serve_socket
 
 SERVERS = [serve_socket, serve_pty] if os.name == "posix" else [serve_socket]
@@ -49,3 +50,28 @@ def test_closing_twice_is_closing():
     served.close()
     with pytest.raises(serial.SerialException):
         serial.serial_for_url(served.url, timeout=0.02)
+
+
+@pytest.mark.parametrize("serve", SERVERS)
+def test_a_port_that_went_away_is_back_under_another_name(serve):
+    urls = []
+    with serve(faults=parse_faults("usb-renamed:at=0.3:after_s=0.3")) as served:
+        first = served.url
+        served.on_url = urls.append
+        end = time.monotonic() + 20
+        while not urls and time.monotonic() < end:
+            time.sleep(0.01)
+        assert urls == [served.url] != [first]
+        with serial.serial_for_url(served.url, timeout=0.02) as port:
+            port.write(b"$G\n")
+            assert b"[GC:" in read_until(port, b"ok")
+
+
+@pytest.mark.parametrize("serve", SERVERS)
+def test_faults_work_in_real_time_too(serve):
+    with (
+        serve(faults=parse_faults("ok-error:at=1:code=33")) as served,
+        serial.serial_for_url(served.url, timeout=0.02) as port,
+    ):
+        port.write(b"G4P0\n")
+        assert b"error:33" in read_until(port, b"error:33")
