@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from fabctl.program.arcs import centre_of_radius
 from fabctl.program.interpret import SPINDLE, small_radius
 from fabctl.program.modal import Modes, Sheet
-from fabctl.program.model import STATE
 from fabctl.program.tokens import NO_CODE, Words
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, RAPID
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, RAPID, Moves
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -121,9 +120,10 @@ def run(words: Words, modes: Modes, sheet: Sheet) -> None:
         now = _Now(motion, feed, speed, spindle, coolant)
         if len(rows) < lines.n:
             xyz, now = xyz.take(rows, axis=0), now.take(rows)
-        moves, state = _moves(xyz, now, modes, sheet.full_scale)
+        moves, line, state = sheet.reserve(len(rows))
+        np.add(rows, lines.first, out=line)
+        _lay_out(moves, state, xyz, now, modes, sheet.full_scale)
         _centres(lines, rows, moves, modes, sheet)
-        sheet.block(moves, lines.first + rows, state)
         modes.position = xyz[-1].tolist()
     modes.motion, modes.feed, modes.speed = int(motion[-1]), float(feed[-1]), float(speed[-1])
     modes.spindle, modes.coolant = int(spindle[-1]), int(coolant[-1])
@@ -148,13 +148,9 @@ class _Now(NamedTuple):
         )
 
 
-def _moves(
-    xyz: Floats, now: _Now, modes: Modes, full_scale: float
-) -> tuple[NDArray[np.void], NDArray[np.void]]:
-    """Lay out moves to places with what is in force: (n,) MOVE without arc centres, (n,) STATE."""
-    moves = np.zeros(len(xyz), MOVE)
-    moves["xyz"] = xyz
-    moves["motion"], moves["feed"] = now.motion, now.feed
+def _lay_out(moves: Moves, state: Moves, xyz: Floats, now: _Now, modes: Modes, full_scale: float) -> None:
+    """Write moves to places, with what is in force, into rows of zeros; arcs get no centres yet."""
+    moves["xyz"], moves["motion"], moves["feed"] = xyz, now.motion, now.feed
     rapid = now.motion == RAPID
     if rapid.any():
         moves["feed"][rapid] = 0.0
@@ -163,10 +159,8 @@ def _moves(
         off = now.spindle == 0
         if off.any():
             moves["power"][off] = 0.0
-    state = np.zeros(len(xyz), STATE)
     state["spindle"], state["coolant"], state["speed"] = now.spindle, now.coolant, now.speed
     state["tool"], state["flags"] = modes.tool, modes.standing_flags()
-    return moves, state
 
 
 def _heads(lines: _Lines, modes: Modes) -> tuple[Ints, Ints]:
@@ -200,7 +194,7 @@ def _positions(lines: _Lines, modes: Modes) -> tuple[Floats, Bools]:
     return xyz, moved
 
 
-def _centres(lines: _Lines, rows: Ints, moves: NDArray[np.void], modes: Modes, sheet: Sheet) -> None:
+def _centres(lines: _Lines, rows: Ints, moves: Moves, modes: Modes, sheet: Sheet) -> None:
     """Give the arcs among `moves` their centres; one without becomes a line."""
     motion = moves["motion"]
     arc = np.flatnonzero((motion == ARC_CW) | (motion == ARC_CCW))

@@ -13,6 +13,7 @@ from fabctl.toolpath.moves import ARC_CCW, ARC_CW, DWELL, MOVE, RAPID, Moves
 
 Ints = NDArray[np.int64]
 Point = list[float]
+_Rows = tuple[Moves, Ints, Moves]
 
 NO_MOTION = -1
 """Motion mode before the first motion word."""
@@ -68,11 +69,21 @@ class Modes:
 
 @dataclass
 class Sheet:
-    """Rows of motion with their lines, in order."""
+    """Rows of motion with their lines, in order.
+
+    Parameters
+    ----------
+    notes : Notebook
+    full_scale : float
+    room : int
+        Rows to make room for at once; memory not written to costs nothing.
+    """
 
     notes: Notebook
     full_scale: float
-    parts: list[tuple[Moves, Ints, Moves]] = field(default_factory=list)
+    room: int = 0
+    count: int = 0
+    _rows: _Rows = field(default_factory=lambda: _room(0))
     _moves: list[tuple[int, tuple[float, ...], tuple[float, float], float, float]] = field(
         default_factory=list
     )
@@ -91,25 +102,37 @@ class Sheet:
         self._states.append((modes.spindle, modes.coolant, flags, modes.tool, modes.speed))
         modes.flags &= ~(PAUSE | CHANGE)
 
-    def block(self, moves: Moves, lines: Ints, state: Moves) -> None:
-        """Add many rows."""
+    def reserve(self, more: int) -> tuple[Moves, Ints, Moves]:
+        """Add rows of zeros, to be written by the caller: (n,) MOVE, (n,) line, (n,) STATE."""
         self.flush()
-        self.parts.append((moves, lines, state))
+        return self._reserve(more)
+
+    def _reserve(self, more: int) -> _Rows:
+        begin, self.count = self.count, self.count + more
+        if self.count > len(self._rows[0]):
+            old, self._rows = self._rows, _room(max(self.count + self.count // 2, self.room))
+            for before, after in zip(old, self._rows, strict=True):
+                after[:begin] = before[:begin]
+        moves, lines, states = self._rows
+        return moves[begin : self.count], lines[begin : self.count], states[begin : self.count]
 
     def flush(self) -> None:
         """Turn single rows into an array."""
         if self._lines:
-            rows = np.array(self._moves, MOVE), np.array(self._lines, np.int64), np.array(self._states, STATE)
-            self.parts.append(rows)
+            moves, lines, states = self._reserve(len(self._lines))
+            moves[:], lines[:] = np.array(self._moves, MOVE), self._lines
+            states[:] = np.array(self._states, STATE)
             self._moves, self._lines, self._states = [], [], []
 
     def result(self) -> tuple[Moves, Ints, Moves]:
         """Return all rows: (n,) MOVE, (n,) line, (n,) STATE."""
         self.flush()
-        if not self.parts:
-            return np.zeros(0, MOVE), np.zeros(0, np.int64), np.zeros(0, STATE)
-        moves, lines, states = zip(*self.parts, strict=True)
-        return np.concatenate(moves), np.concatenate(lines), np.concatenate(states)
+        moves, lines, states = self._rows
+        return moves[: self.count], lines[: self.count], states[: self.count]
+
+
+def _room(count: int) -> _Rows:
+    return np.zeros(count, MOVE), np.zeros(count, np.int64), np.zeros(count, STATE)
 
 
 ARC_MOTIONS = (ARC_CW, ARC_CCW)

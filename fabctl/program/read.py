@@ -116,10 +116,13 @@ def interpret(data: bytes, full_scale: float = 1000.0) -> Reading:
     Reading
     """
     notes = Notebook()
-    interpreter, tokeniser = Interpreter(Modes(), Sheet(notes, full_scale)), Tokeniser(notes)
+    head = data[:CHUNK_BYTES]
+    # a little more than the lines there will be if all of the file is as its beginning
+    room = max(head.count(b"\n"), head.count(b"\r")) * 21 * len(data) // (20 * max(len(head), 1)) + 1
+    interpreter, tokeniser = Interpreter(Modes(), Sheet(notes, full_scale, room)), Tokeniser(notes)
     reading = Reading(notes, interpreter)
-    for chunk, first_line in _chunks(data):
-        words = tokeniser.words(chunk, first_line)
+    for chunk in _chunks(data):
+        words = tokeniser.words(chunk, 1 + tokeniser.lines)
         if not interpreter.ended_line:
             _remember(words, reading.kept, reading.first_lines)
             _carry_out(words, interpreter)
@@ -133,7 +136,7 @@ def interpret(data: bytes, full_scale: float = 1000.0) -> Reading:
 
 
 def _demand_text(data: bytes, source: str) -> None:
-    if not data.strip():
+    if not data or data.isspace():
         raise ProgramError("the file is empty", file=source, remedy="export the program again")
     head = data[: 1 << 16]
     strange = len(head.translate(None, _TEXT + b"\0"))
@@ -146,11 +149,11 @@ def _demand_text(data: bytes, source: str) -> None:
         )
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield whole lines with LF ends and the number of the first one."""
+def _chunks(data: bytes) -> Iterator[bytes]:
+    """Yield whole lines with LF ends."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
-    position, line = 0, 1
+    position = 0
     lf_only = b"\r" not in data
     ending = b"\n" if b"\n" in data else b"\r"
     while position < len(data):
@@ -160,8 +163,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if not chunk.endswith(b"\n"):
             chunk += b"\n"
-        yield chunk, line
-        line += chunk.count(b"\n")
+        yield chunk
         position = end
 
 

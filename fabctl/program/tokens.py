@@ -100,6 +100,8 @@ class Tokeniser:
         self.notes = notes
         self.begun = False
         """Whether a line with words or a % was seen."""
+        self.lines = 0
+        """How many lines were read so far."""
         self.ended_line = 0
         """Line of the % that ended the program, 0 before."""
 
@@ -243,6 +245,7 @@ class Tokeniser:
         loose = np.flatnonzero(heads.take(starts) > np.concatenate(([0], breaks[:-1] + 1)))
         if len(loose):
             self.notes.add("letter-missing", first_line + loose)
+        self.lines += len(ends)
         word = np.flatnonzero(~newline)
         line = np.repeat(np.arange(first_line, first_line + len(ends)), ends - starts)
         begin = heads.take(word)
