@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from fabctl import __version__
 from fabctl.program.arcs import extents_mm
+from fabctl.program.envelope import lost_axes
 from fabctl.program.model import Program
 from fabctl.record.files import atomic_write
 from fabctl.record.journal import Journal
 from fabctl.record.run import RunRecord, new_run_folder, runs_folder, write_run
 from fabctl.shop.machine import Machine
-from fabctl.shop.permit import Permit
+from fabctl.shop.permit import Permit, machine_digest
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
 from fabctl.stream.path import Leg
@@ -33,6 +34,20 @@ Point = tuple[float, float, float]
 
 SIM = "sim://"
 """The port of the built-in virtual controller."""
+
+
+@dataclass(frozen=True)
+class Stood:
+    """Where work zero and tool were when a run ended, machine coordinates.
+
+    Parameters
+    ----------
+    zero_mm : (x, y, z)
+    place_mm : (x, y, z), optional
+    """
+
+    zero_mm: Point
+    place_mm: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Bench:
     sim: SimPort | None = None
 
 
-def open_bench(url: str, machine: Machine, program: Program) -> Bench:
+def open_bench(url: str, machine: Machine, program: Program, stood: Stood | None = None) -> Bench:
     """Open the port of a machine.
 
     Parameters
@@ -65,6 +80,8 @@ def open_bench(url: str, machine: Machine, program: Program) -> Bench:
     machine : Machine
     program : Program
         What is to run; behind ``sim://`` the stock is laid so that it fits.
+    stood : Stood, optional
+        Where the run that is gone on with left work zero and tool: the virtual machine is brought there.
 
     Returns
     -------
@@ -79,8 +96,16 @@ def open_bench(url: str, machine: Machine, program: Program) -> Bench:
     """
     if not url.startswith(SIM):
         return Bench(open_port(url, machine.baud))
-    port = SimPort.from_url(url, machine.settings(), Options(cpu_model=True))
-    return Bench(port, _laid_out(machine, program), port)
+    if stood is None:
+        port = SimPort.from_url(url, machine.settings(), Options(cpu_model=True))
+        return Bench(port, _laid_out(machine, program), port)
+    place, options = machine.homed_mm, Options(cpu_model=True)
+    if not machine.homing and stood.place_mm is not None:
+        place = stood.place_mm
+        options = Options(cpu_model=True, homed=True, start_mm=place)
+    port = SimPort.from_url(url, machine.settings(), options)
+    x, y, z = (round(at - zero, 3) for at, zero in zip(place, stood.zero_mm, strict=True))
+    return Bench(port, (x, y, z if machine.has_z else 0.0), port)
 
 
 def _laid_out(machine: Machine, program: Program) -> Point:
@@ -106,7 +131,12 @@ def legs_of(program: Program) -> Iterator[Leg]:
     """
     moves = program.moves
     centre = starts(moves, program.start)[:, :2] + moves["ij"]
-    target = np.where(unnamed(program), np.nan, moves["xyz"])
+    unknown = unnamed(program)
+    lost = lost_axes(program) if len(program.state) else None
+    if lost is not None:
+        # G53 behind homing: the machine stands there already, and only it knows where that is
+        unknown |= lost
+    target = np.where(unknown, np.nan, moves["xyz"])
     arc = (moves["motion"] == ARC_CW) | (moves["motion"] == ARC_CCW)
     rows = zip(
         program.line.tolist(),
@@ -142,6 +172,10 @@ def unnamed(program: Program) -> NDArray[np.bool_]:
     return mask
 
 
+def _no_guard(_kind: str, _facts: Mapping[str, Fact]) -> None:
+    """Let every transition pass."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A checked program and what its record should say.
@@ -159,6 +193,18 @@ class Work:
     parts : int
     cut_mm : float
         Length of all feed moves, mm.
+    resumes : str
+        Name of the run it goes on with; empty for a run of its own.
+    first_line : int
+        Line of the program entered at which it goes on; 1 for a whole program.
+    opening_lines : int
+        Lines of `program` that are the way back; the next one is `first_line`.
+    home : bool, optional
+        Whether to home first; None leaves it to the sender.
+    stood : Stood, optional
+        Where the run it goes on with ended.
+    guard : callable
+        Told of each transition and its facts once it is recorded; raises when the run must not go on.
     """
 
     program: Program
@@ -170,6 +216,12 @@ class Work:
     estimated_s: float = 0.0
     parts: int = 0
     cut_mm: float = 0.0
+    resumes: str = ""
+    first_line: int = 1
+    opening_lines: int = 0
+    home: bool | None = None
+    stood: Stood | None = None
+    guard: Callable[[str, Mapping[str, Fact]], None] = _no_guard
 
 
 @dataclass(frozen=True)
@@ -264,13 +316,14 @@ def carry_out(
     folder = new_run_folder(root or runs_folder(), work.title, started)
     atomic_write(folder / "program.nc", work.program.text)
     journal = Journal(folder)
-    journal.transition("planned", {"machine": work.machine.name, "material": work.material})
+    journal.transition("planned", _planned(work, bench, check_first=check_first))
     begun_s: list[float] = []
 
     def _transition(kind: str, facts: Mapping[str, Fact]) -> None:
         if kind in {"started", "section"}:
             begun_s.append(bench.port.clock_s())
         journal.transition(kind, facts)
+        work.guard(kind, facts)
         watchers.phase(kind)
 
     def _progress(counts: Progress) -> None:
@@ -283,6 +336,7 @@ def carry_out(
         permit=work.permit,
         legs=legs_of(work.program),
         here_mm=bench.here_mm,
+        home=work.home,
         check_first=check_first,
     )
     hooks = Hooks(
@@ -299,6 +353,29 @@ def carry_out(
     record = _record(work, result, started)
     write_run(folder, record)
     return Run(result, folder, record, _true_path(bench, begun_s))
+
+
+def _planned(work: Work, bench: Bench, *, check_first: bool) -> dict[str, object]:
+    """Gather what is certain before the first byte: the journal's first record."""
+    program, stock = work.program, work.permit.stock
+    return {
+        "machine": work.machine.name,
+        "machine_sha256": machine_digest(work.machine),
+        "material": work.material,
+        "title": work.title,
+        "version": __version__,
+        "port": bench.port.name,
+        "program_sha256": program.digest,
+        "lines": program.line_count,
+        "sections": [section.first_line for section in program.sections],
+        "tools": [section.tool for section in program.sections],
+        "stock": None if stock is None else asdict(stock),
+        "estimated_s": round(work.estimated_s, 3),
+        "check_first": check_first,
+        "resumes": work.resumes,
+        "first_line": work.first_line,
+        "opening_lines": work.opening_lines,
+    }
 
 
 def _record(work: Work, result: RunResult, started: datetime) -> RunRecord:
