@@ -127,9 +127,12 @@ def fit_arcs(
 
     Notes
     -----
-    Greedy and longest first: an arc through its two end vertices has one free number, found by least
-    squares, and is then measured against everything it replaces. Many stretches are worked on side by
-    side; a million points take about a second.
+    Greedy and longest first: an arc through its two end vertices has one free number, which makes the
+    largest error of a few of the points as small as it can be; then it is measured against everything it
+    replaces. Many stretches are worked on side by side; a million points take about a fifth of a second.
+
+    Where the curvature changes at a rate κ′ an arc that begins and ends on the way can be no longer than
+    ∛(72·√3·tolerance ⁄ |κ′|): on smooth ways the pieces come within a hundredth of that.
 
     Examples
     --------

@@ -185,7 +185,7 @@ class ArcGauge:
 
     growth = 3.0
     lane_points = 1024
-    _PROBED = 13
+    _PROBED = 11
 
     def __init__(self, points: Floats, landed: Floats, tolerance_mm: float, bends: Bends) -> None:
         self._x, self._y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
@@ -213,7 +213,7 @@ class ArcGauge:
         return x, y, half_x, half_y, half_x / c, half_y / c, c2
 
     def probe(self, begin: Ints, end: Ints) -> tuple[Floats, Floats]:
-        """Return error and bend of the best line or arc over each stretch, from thirteen of its vertices.
+        """Return error and bend of the best line or arc over each stretch, from eleven of its vertices.
 
         The circle begins as that through the middle one and is set by two exchanges as Remez does them: the
         two vertices that lie farthest out and farthest in become equally far. A line is taken where it does.
@@ -247,9 +247,9 @@ class ArcGauge:
             gap -= aside
         gap *= np.where(bend < 0, -1.0, 1.0)
         high = gap.max(axis=0)
-        gap -= self._sag[at] * np.abs(bend)
+        low = gap.min(axis=0) - self._sag[at[middle]] * np.abs(bend)
         left, right = aside.max(axis=0), -aside.min(axis=0)
-        off = self._off(bend, c2, (high, gap.min(axis=0)), np.where(bend > 0, left, right))
+        off = self._off(bend, c2, (high, low), np.where(bend > 0, left, right))
         line = np.maximum(left, right)
         if not c2.all():
             line = np.where(c2 > 0, line, np.sqrt(np.maximum(excess.max(axis=0), 0.0)))

@@ -9,6 +9,9 @@ import numpy as np
 from fabctl.toolpath.gauge import Gauge
 from fabctl.toolpath.moves import Bools, Floats, Ints
 
+LANE_PIECES = 48
+"""A lane has at least so many pieces: a seam costs half of one."""
+
 MARGIN = 0.99
 """Share of the tolerance a piece may take of which only some points were looked at."""
 
@@ -36,17 +39,37 @@ def merge_points(gauge: Gauge, first: Ints, last: Ints) -> tuple[Ints, Floats]:
     """
     long_enough = last > first
     first, last = first[long_enough], last[long_enough]
-    span = last - first
-    # a seam costs half a piece, a lane less a longer wait for the others: both grow with the root
-    lanes = np.maximum(span // (gauge.lane_points + np.sqrt(span).astype(np.int64)), 1)
-    stretch = np.repeat(np.arange(len(first)), lanes)
-    rank = np.arange(len(stretch)) - (np.cumsum(lanes) - lanes)[stretch]
-    begin = first[stretch] + span[stretch] * rank // lanes[stretch]
-    end = first[stretch] + span[stretch] * (rank + 1) // lanes[stretch]
+    begin, end = _cut(first, last, _lane_counts(gauge, first, last))
     pieces = _grow(gauge, begin, end)
     joint = ~np.isin(pieces[0], first)
     at, until, bend = _mend(gauge, pieces, joint, joint & np.isin(pieces[0], begin))
     return at, gauge.bulge(at, until, bend)
+
+
+def _lane_counts(gauge: Gauge, first: Ints, last: Ints) -> Ints:
+    """Decide into how many lanes each stretch is cut.
+
+    A lane less is a longer wait for the others, a seam costs half a piece: so lanes are not much longer than
+    the gauge wants, but so long that seams hardly count. How long pieces are is seen at one in each lane.
+    """
+    span = last - first
+    count = np.maximum(span // (gauge.lane_points + np.sqrt(span).astype(np.int64)), 1)
+    cut = np.flatnonzero(count > 1)
+    if len(cut):
+        begin, end = _cut(first[cut], last[cut], count[cut])
+        _, until, _ = _grow(gauge, begin, end, only_first=True)
+        head = np.cumsum(count[cut]) - count[cut]
+        size = np.add.reduceat(until - begin, head) // count[cut]
+        count[cut] = np.clip(span[cut] // (LANE_PIECES * size), 1, count[cut])
+    return np.asarray(count, np.int64)
+
+
+def _cut(first: Ints, last: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Cut stretches into so many equal lanes each; return their ends."""
+    stretch = np.repeat(np.arange(len(first)), count)
+    rank = np.arange(len(stretch)) - (np.cumsum(count) - count)[stretch]
+    begin, span, count = first[stretch], (last - first)[stretch], count[stretch]
+    return begin + span * rank // count, begin + span * (rank + 1) // count
 
 
 @dataclass
@@ -81,7 +104,7 @@ class _Lanes:
         return _Lanes(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def _grow(gauge: Gauge, begin: Ints, end: Ints) -> tuple[Ints, Ints, Floats]:
+def _grow(gauge: Gauge, begin: Ints, end: Ints, *, only_first: bool = False) -> tuple[Ints, Ints, Floats]:
     """Let every lane take the longest piece it can, again and again, until all are at their ends.
 
     Each round tries one length in every lane at once. As the error of a short piece of a smooth way grows
@@ -112,6 +135,8 @@ def _grow(gauge: Gauge, begin: Ints, end: Ints) -> tuple[Ints, Ints, Floats]:
         size = lanes.good[done] - lanes.pos[done]
         found.append((lanes.pos[done], lanes.good[done], lanes.bend[done]))
         lanes.begin(done, np.maximum(size, 4))
+        if only_first:
+            lanes.goal[done] = lanes.pos[done]
         left = lanes.pos < lanes.goal
         if not left.all():
             lanes = lanes.take(left)
@@ -182,7 +207,12 @@ def _demand(gauge: Gauge, lanes: _Lanes, done: Ints) -> Ints:
     pos, bad = lanes.pos[rows], lanes.good[rows]
     shorter = ((bad - pos) * np.minimum(error, 64.0) ** (-1 / gauge.growth)).astype(np.int64)
     lanes.good[rows], lanes.bad[rows] = pos + 1, bad
-    lanes.low[rows], lanes.high[rows], lanes.bend[rows], lanes.wary[rows] = 0.0, error, 0.0, True
+    lanes.low[rows], lanes.high[rows], lanes.bend[rows], lanes.wary[rows] = (
+        0.0,
+        error,
+        0.0,
+        (error > 1.05) | (lanes.tries[rows] > 6),
+    )
     lanes.trial[rows] = np.clip(pos + shorter, pos + 1, bad - 1)
     return np.delete(done, doubtful[fails])
 

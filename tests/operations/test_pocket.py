@@ -96,7 +96,10 @@ def test_walls_and_islands_are_climbed(bench):
         wall = np.abs(end).max(axis=1) > 26.9
         assert np.all(turn[wall & (np.abs(begin).max(axis=1) > 26.9)] > 0)
         island = np.hypot(*end.T) < 13.05
-        assert np.all(turn[island & (np.hypot(*begin.T) < 13.05)] < 0)
+        around = turn[island & (np.hypot(*begin.T) < 13.05)]
+        # the ends of a half circle lie opposite each other: it turns neither way
+        assert np.all(around <= 0)
+        assert np.any(around < 0) == (len(around) > 0)
 
 
 @pytest.mark.parametrize(
