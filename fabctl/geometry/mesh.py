@@ -376,7 +376,10 @@ def _pair_crowded(mesh: Mesh, crowded: Ints) -> tuple[Ints, Ints]:
     third = corner[half - half % 3 + (half + 2) % 3]
     low = mesh.vertices[np.minimum(origin, dest)]
     axis = mesh.vertices[np.maximum(origin, dest)] - low
-    axis /= np.linalg.norm(axis, axis=1)[:, None]
+    length = np.linalg.norm(axis, axis=1)
+    # an edge without length, of a triangle that names a vertex twice or of two in one place, has no round
+    length[length == 0] = 1.0
+    axis /= length[:, None]
     helper = np.eye(3)[np.argmin(np.abs(axis), axis=1)]
     e1 = np.cross(axis, helper)
     e2 = np.cross(axis, e1)

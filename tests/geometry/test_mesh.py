@@ -114,6 +114,22 @@ def test_the_report_names_degenerate_triangles():
     assert not len(report.open_edges)
 
 
+def test_triangles_that_name_a_vertex_twice_leave_the_others_paired():
+    """However many there are at one vertex: no warning, no half-edge from a vertex to itself paired."""
+    mesh = box((0, 0, 0), (1, 1, 1))
+    spoilt = Mesh(mesh.vertices, np.vstack((mesh.triangles, [[0, 0, 1], [0, 0, 2], [0, 0, 3]])))
+    origin, dest = spoilt.triangles.reshape(-1), spoilt.triangles[:, [1, 2, 0]].reshape(-1)
+    assert np.all(spoilt.twin[origin == dest] == -1)
+    assert np.all(spoilt.twin[: mesh.triangles.size] >= 0)
+    assert inspect(spoilt).degenerate.tolist() == [12, 13, 14]
+
+
+def test_an_edge_without_length_that_many_triangles_share_is_paired_without_a_warning():
+    vertices = np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0.0]])
+    mesh = Mesh(vertices, np.array([[0, 1, 2], [1, 0, 3], [0, 1, 4], [1, 0, 5]]))
+    assert np.count_nonzero(mesh.twin >= 0) == 4
+
+
 def test_meshes_too_large_to_pack_keys_are_paired_the_same():
     """Vertex numbers that leave no room beside the edge key take the other sort."""
     mesh = box((0, 0, 0), (1, 1, 1))
