@@ -123,6 +123,9 @@ class SimPort:
         self._closed = True
         return back
 
+    firmware = "grbl-1.1"
+    """What stands behind the port, by the name of its profile."""
+
     @property
     def trace(self) -> Trace:
         """The true path of the tool."""

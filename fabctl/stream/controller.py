@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fabctl.errors import LinkError, RefusedError, StoppedError
+from fabctl.shop.firmware import Firmware, load_firmware
 from fabctl.shop.machine import Machine
 from fabctl.stream.link import POLL_S, Link
 from fabctl.stream.port import Port
@@ -18,6 +19,7 @@ from fabctl.stream.replies import (
     State,
     Status,
     Version,
+    grammar_of,
 )
 from fabctl.stream.turns import bytes_within
 
@@ -28,10 +30,6 @@ DUMP_S = 5.0
 
 HARMLESS: frozenset[int] = frozenset({0, 1, 10, 11, 24, 25, 26})
 """Settings that change neither where the tool goes nor what stops it: a difference is told, not refused."""
-
-# three decimals are printed: half of the last one, and the rounding of single precision
-_ABSOLUTE = 0.00051
-_RELATIVE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +83,43 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     RefusedError
         When settings that matter differ, or lines are stored that run by themselves. Nothing moved.
     """
-    window = machine.firmware.window_bytes
-    link = Link(port, machine.firmware, Connection(window))
+    firmware = firmware_behind(port, machine)
+    window = firmware.window_bytes
+    link = Link(port, firmware, Connection(window, grammar_of(firmware.speaks)))
     version = await _wake(link)
     try:
         status = await link.fresh_status()
-        heard = [event for line in (b"$I", b"$$", b"$N", b"$#") for event in await link.command(line, DUMP_S)]
+        asks = [line.encode() for line in firmware.speaks.asks]
+        heard = [event for line in asks for event in await link.command(line, DUMP_S)]
     except StoppedError as error:
         raise LinkError(error.problem, file=port.name, remedy="switch the controller off and on") from error
+    _refuse_unknown(port, firmware, heard)
     options = next((event for event in heard if isinstance(event, BuildOptions)), None)
-    ring = options.ring_bytes if options else machine.firmware.rx_buffer_bytes
+    ring = (options and options.ring_bytes) or firmware.rx_buffer_bytes
     link.connection.window_bytes = min(window, ring - 1)
     settings = {event.number: event.value for event in heard if isinstance(event, Setting)}
     _refuse_stored_lines(port, heard)
-    notes = _compare(port, settings, machine)
+    notes = _compare(port, settings, machine, firmware)
     build = next((event for event in heard if isinstance(event, Version)), None)
     link.strict = True
     return link, Controller(
         version=build.version if build else version,
         ring_bytes=ring,
-        blocks=options.blocks if options else machine.firmware.planner_blocks - 1,
+        blocks=(options and options.blocks) or firmware.planner_blocks - 1,
         settings=settings,
         offsets={event.name: event.xyz_mm for event in heard if isinstance(event, Offset)},
         state=status.state,
         notes=notes,
     )
+
+
+def firmware_behind(port: Port, machine: Machine) -> Firmware:
+    """Return the firmware at the far end of a port: the machine's, unless the port knows better.
+
+    Behind ``sim://`` stands a Grbl 1.1, whatever the machine's own controller is.
+    """
+    known = getattr(port, "firmware", "")
+    return load_firmware(known) if known else machine.firmware
 
 
 async def read_offsets(link: Link) -> dict[str, tuple[float, float, float]]:
@@ -172,6 +182,17 @@ def _no_answer(link: Link, heard: list[Event]) -> LinkError:
     )
 
 
+def _refuse_unknown(port: Port, firmware: Firmware, heard: list[Event]) -> None:
+    """Refuse a controller that tells something of itself that nobody here understands, such as a scaling."""
+    unknown = [event.detail for event in heard if isinstance(event, Fault)]
+    if unknown:
+        raise LinkError(
+            f"the controller says what {firmware.title} never says: {unknown[0]}",
+            file=port.name,
+            remedy="`fabctl machine conform PORT` tells which firmware it is: name it in the profile",
+        )
+
+
 def _refuse_stored_lines(port: Port, heard: list[Event]) -> None:
     stored = [event for event in heard if isinstance(event, StartupLine) and event.text]
     if stored:
@@ -183,11 +204,12 @@ def _refuse_stored_lines(port: Port, heard: list[Event]) -> None:
         )
 
 
-def _compare(port: Port, found: dict[int, float], machine: Machine) -> tuple[str, ...]:
+def _compare(port: Port, found: dict[int, float], machine: Machine, firmware: Firmware) -> tuple[str, ...]:
+    rules = firmware.settings
     differences = {
         number: (wanted, found.get(number))
-        for number, wanted in machine.settings().items()
-        if not _equal(wanted, found.get(number))
+        for number, wanted in rules.wanted(machine.settings()).items()
+        if not rules.agree(number, wanted, found.get(number))
     }
     serious = {number: pair for number, pair in differences.items() if number not in HARMLESS}
     if serious:
@@ -201,10 +223,6 @@ def _compare(port: Port, found: dict[int, float], machine: Machine) -> tuple[str
         "setting differs, harmless: " + _difference(number, *pair)
         for number, pair in sorted(differences.items())
     )
-
-
-def _equal(wanted: float, found: float | None) -> bool:
-    return found is not None and abs(wanted - found) <= _ABSOLUTE + _RELATIVE * abs(wanted)
 
 
 def _difference(number: int, wanted: float, found: float | None) -> str:

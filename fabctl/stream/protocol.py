@@ -16,7 +16,19 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, StrEnum
 
 from fabctl.errors import FabctlError
-from fabctl.stream.replies import Alarm, Banner, Error, Ok, Reply, State, Status, Unknown, parse_reply
+from fabctl.stream.replies import (
+    GRBL,
+    Alarm,
+    Banner,
+    Error,
+    Grammar,
+    Ok,
+    Reply,
+    State,
+    Status,
+    Unknown,
+    parse_reply,
+)
 
 REPLY_LIMIT_BYTES = 256
 """No reply of Grbl is longer; more bytes without a newline are noise."""
@@ -90,6 +102,8 @@ ALWAYS: frozenset[Realtime] = frozenset({Realtime.STATUS, Realtime.HOLD, Realtim
 _OVERRIDES = frozenset(code for code in Realtime if 0x90 <= code <= 0x9D)
 _RESUME = frozenset({Realtime.START})
 _STOP_TOOL = frozenset({Realtime.SPINDLE_STOP})
+# in Idle it does nothing, but a jog may have begun since the last report
+_CANCEL = frozenset({Realtime.JOG_CANCEL})
 _HOLDS = frozenset({State.HOLD_DONE, State.HOLD_BRAKING})
 _DOORS = frozenset({State.DOOR_CLOSED, State.DOOR_OPEN, State.DOOR_BRAKING, State.DOOR_RESUMING})
 _WORKING = frozenset({State.IDLE, State.RUN, State.JOG}) | _HOLDS | _DOORS
@@ -100,11 +114,11 @@ _ENDS = frozenset({State.ALARM, State.SLEEP})
 # Sleep by a reset, Hold and Door by a cycle start, Hold only after braking is done. A reset, asked or not,
 # forgets the state: until the next report only real-time bytes may be sent.
 RULES: dict[State, Rule] = {
-    State.IDLE: Rule(Lines.ANY, _OVERRIDES | _RESUME, _WORKING | _ENDS | {State.CHECK, State.HOME}),
+    State.IDLE: Rule(Lines.ANY, _OVERRIDES | _RESUME | _CANCEL, _WORKING | _ENDS | {State.CHECK, State.HOME}),
     State.RUN: Rule(Lines.PROGRAM, _OVERRIDES, _WORKING | _ENDS),
     State.HOLD_DONE: Rule(Lines.NONE, _OVERRIDES | _RESUME | _STOP_TOOL, _WORKING | _ENDS),
     State.HOLD_BRAKING: Rule(Lines.NONE, _OVERRIDES, _WORKING | _ENDS),
-    State.JOG: Rule(Lines.JOGS, frozenset({Realtime.JOG_CANCEL}), _WORKING | _ENDS),
+    State.JOG: Rule(Lines.JOGS, _CANCEL, _WORKING | _ENDS),
     State.ALARM: Rule(Lines.SYSTEM, frozenset(), _ENDS | {State.IDLE, State.HOME} | _DOORS),
     State.DOOR_CLOSED: Rule(Lines.NONE, _RESUME, _WORKING | _ENDS),
     State.DOOR_OPEN: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
@@ -182,8 +196,9 @@ class Connection:
     ([Answered(reply=Ok(), number=1, line=b'G1X1F100')], 1, 0)
     """
 
-    def __init__(self, window_bytes: int = 127) -> None:
+    def __init__(self, window_bytes: int = 127, grammar: Grammar = GRBL) -> None:
         self.window_bytes = window_bytes
+        self.grammar = grammar
         self.state: State | None = None
         self.sent = 0
         self.acknowledged = 0
@@ -311,7 +326,7 @@ class Connection:
         for line in lines:
             raw = bytes(line.removesuffix(b"\r"))
             if raw:
-                self._take(parse_reply(raw), events)
+                self._take(parse_reply(raw, self.grammar), events)
         return events + self._overlong()
 
     def _overlong(self) -> list[Event]:
