@@ -107,6 +107,14 @@ HEAD = Table(
             low=0.05,
             high=1,
         ),
+        Key(
+            "pointer_power",
+            "number",
+            "share of full power at which a laser shows a frame and marks nothing; 0: it shows none",
+            default=0.0,
+            low=0,
+            high=0.05,
+        ),
     ),
     (
         Rule(
@@ -120,6 +128,12 @@ HEAD = Table(
             lambda full, kind, fast: kind != "spindle" or full >= fast,
             "below the spindle's max_rpm: S could not ask for it",
             "the speed at 100 % of the PWM, at least max_rpm",
+        ),
+        Rule(
+            ("pointer_power", "kind"),
+            lambda share, kind: share == 0 or kind == "laser",
+            "only the beam of a laser can point",
+            '0, or kind = "laser"',
         ),
         Rule(
             ("power_w", "kind"),
@@ -237,6 +251,8 @@ class Head:
         Z of a pen or knife, work coordinates.
     stepdown_factor : float
         Share of a material's stepdown that the frame takes, 0..1.
+    pointer_power : float
+        Of a laser that may show the way without marking it, 0..1; 0 when it may not.
     """
 
     kind: str
@@ -250,6 +266,7 @@ class Head:
     pen_up_mm: float = 0.0
     pen_down_mm: float = 0.0
     stepdown_factor: float = 1.0
+    pointer_power: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

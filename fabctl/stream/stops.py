@@ -73,6 +73,7 @@ class Cause(StrEnum):
     WRONG_END = "wrong end position"
     LEFT_OVER = "bytes left over"
     HEAD_ON = "head still on"
+    PROBE = "probe not believed"
     INTERRUPTED = "sender interrupted"
 
 
@@ -178,6 +179,12 @@ STOPS: dict[Cause, StopRule] = {
         Answer.HOLD,
         EndState.KNOWN,
         "end the program, and each section, with M5",
+    ),
+    Cause.PROBE: StopRule(
+        "a touch outside the expected band, two touches that disagree, or a probe closed too early",
+        Answer.HOLD,
+        EndState.KNOWN,
+        "clean plate and tool, look at the probe's clip and wire, and probe again",
     ),
     Cause.INTERRUPTED: StopRule(
         "the sender itself failed: disk full, a bug, Ctrl-C outside its handler",

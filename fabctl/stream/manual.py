@@ -1,0 +1,275 @@
+"""What an operator does by hand with a machine: every act ends in one of the three named states of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from fabctl.errors import LinkError, RefusedError, StoppedError, StoppedKnownError, StoppedUnknownError
+from fabctl.shop.machine import Machine
+from fabctl.stream.halt import Outcome, halt, head_is_off
+from fabctl.stream.limits import braking_limit_s, tolerance_mm
+from fabctl.stream.link import FAST_POLL_S, Link
+from fabctl.stream.protocol import Answered, Event
+from fabctl.stream.replies import STANDING, Point, State, Status
+from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
+
+AXES = "XYZ"
+STALL_S = 1.6
+SETTLE_S = 3.0
+DRAIN = b"G4P0.01"
+"""Answered only when the planner is empty; moves nothing."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[Result]):
+    """How an act ended.
+
+    Parameters
+    ----------
+    end_state : EndState
+        One of the three.
+    cause : Cause
+        Which row of the table of stops.
+    reason : str
+        What was seen; empty when done.
+    outcome : Outcome
+        What is true afterwards.
+    value : object or None
+        What the act found out; None when it was stopped.
+    """
+
+    end_state: EndState
+    cause: Cause
+    reason: str
+    outcome: Outcome
+    value: Result | None = None
+
+    def error(self, file: str = "") -> StoppedError | None:
+        """Return the error a caller raises for this end, or None when the act is done.
+
+        Parameters
+        ----------
+        file : str
+            The machine or port as the person named it.
+        """
+        if self.end_state is EndState.DONE:
+            return None
+        kind = StoppedKnownError if self.end_state is EndState.KNOWN else StoppedUnknownError
+        head = {True: "head off", False: "THE HEAD IS STILL ON", None: "the head could not be seen to be off"}
+        return kind(
+            f"{self.end_state}: {self.reason}; {head[self.outcome.head_off]}",
+            file=file,
+            remedy=remedy_for(self.cause, self.end_state),
+        )
+
+
+async def by_hand(
+    link: Link, machine: Machine, act: Coroutine[Any, Any, Result], operator: Operator | None = None
+) -> Ended[Result]:
+    """Do one act, and stop by the table whatever goes wrong in it.
+
+    Parameters
+    ----------
+    link : Link
+        Nobody else awaits it meanwhile.
+    machine : Machine
+    act : coroutine
+        One of this package's: `jog_step`, `touch_plate`, `trace_box` …
+    operator : Operator, optional
+        Any of its requests ends the act: there is nothing to go on with.
+
+    Raises
+    ------
+    RefusedError
+        When the act is none for this machine as it is; nothing moved.
+    """
+    link.strict, link.cause = True, None
+    link.attend = _attending(link, operator) if operator is not None else None
+    try:
+        value = await act
+    except RefusedError:
+        raise
+    except LinkError as error:
+        return await _stopped(link, machine, error)
+    except GeneratorExit:
+        # nobody drives this any more: no byte can be sent from here
+        raise
+    except BaseException:
+        await halt(link, Cause.INTERRUPTED, braking_limit_s(machine))
+        raise
+    finally:
+        link.attend = None
+    outcome = Outcome(True, head_is_off(link), link.mpos_mm, link.work_mm)
+    return Ended(EndState.DONE, Cause.DONE, "", outcome, value)
+
+
+async def _stopped(link: Link, machine: Machine, error: LinkError) -> Ended[Any]:
+    cause = link.cause or Cause.PORT_LOST
+    outcome = await halt(link, cause, braking_limit_s(machine))
+    end_state = EndState.KNOWN if outcome.position_known else EndState.UNKNOWN
+    return Ended(end_state, cause, error.problem, outcome)
+
+
+def _attending(link: Link, operator: Operator) -> Any:
+    def attend() -> None:
+        stop = operator.wants_hold or operator.wants_abort
+        # homing knows neither hold nor abort: any request to stop is a reset there
+        if operator.wants_reset or (stop and link.quiet):
+            raise link.fail(Cause.OPERATOR_RESET, "the operator asked for a reset")
+        if stop:
+            raise link.fail(Cause.OPERATOR_ABORT, "the operator asked to stop")
+
+    return attend
+
+
+async def demand_idle(link: Link) -> Status:
+    """Return a fresh report of a machine that stands ready.
+
+    Raises
+    ------
+    RefusedError
+        When it is locked, busy, held or asleep, or has not told its work offset.
+    """
+    status = await link.fresh_status()
+    if status.state is State.ALARM:
+        raise RefusedError(
+            "the controller is locked: its position may not be true",
+            file=link.port.name,
+            remedy="home it (fabctl machine home), or unlock it (fabctl machine unlock)",
+        )
+    if status.state is not State.IDLE or link.work_mm is None:
+        raise RefusedError(
+            f"the controller is not ready: {status.state}",
+            file=link.port.name,
+            remedy="clear what it shows: door, limit switches, hold",
+        )
+    return status
+
+
+async def answered(link: Link, line: bytes, limit_s: float) -> list[Event]:
+    """Send one line and return all that came up to its answer; a lost answer is a stall, not a silence.
+
+    Parameters
+    ----------
+    link : Link
+    line : bytes
+    limit_s : float
+        The longest the controller may take, motion included.
+
+    Raises
+    ------
+    StoppedError
+        When it is refused; when the controller stands idle with the answer owing; after the limit.
+    """
+    port, connection = link.port, link.connection
+    port.write(connection.send_line(line))
+    since_s = still_s = port.clock_s()
+    heard: list[Event] = []
+    while True:
+        for event in await link.pump(FAST_POLL_S, FAST_POLL_S):
+            heard.append(event)
+            if isinstance(event, Answered) and event.line == line:
+                return heard
+            if isinstance(event, Status) and event.state not in STANDING:
+                still_s = port.clock_s()
+        now_s = port.clock_s()
+        if now_s - still_s > STALL_S or now_s - since_s > limit_s:
+            raise link.fail(
+                Cause.STALL,
+                f"{connection.state or 'no state'} and no answer to {line.decode()} "
+                f"for {now_s - since_s:.1f} s",
+            )
+
+
+async def travel(
+    link: Link,
+    machine: Machine,
+    to_mm: tuple[float | None, float | None, float | None],
+    feed_mm_min: float | None = None,
+    head: str = "",
+) -> None:
+    """Go to a place in work coordinates, straight, and return when the machine stands there.
+
+    Parameters
+    ----------
+    link : Link
+        Idle.
+    machine : Machine
+        How long it may take, and how near is near enough.
+    to_mm : (x, y, z) float or None
+        None for an axis that stays.
+    feed_mm_min : float, optional
+        A rapid when left out.
+    head : str
+        Words for spindle or beam, put before the motion.
+
+    Raises
+    ------
+    StoppedError
+        When it does not end there.
+    """
+    here = link.work_mm or (0.0, 0.0, 0.0)
+    goal = _replaced(here, to_mm)
+    words = "".join(
+        f"{axis}{value:.3f}" for axis, value in zip(AXES, to_mm, strict=True) if value is not None
+    )
+    motion = f"G0{words}" if feed_mm_min is None else f"G1{words}F{feed_mm_min:.0f}"
+    await answered(link, f"G21G90{head}{motion}".encode(), SETTLE_S)
+    await answered(link, DRAIN, travel_limit_s(machine, here, goal, feed_mm_min))
+    await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the way")
+    await link.fresh_status()
+    demand_place(link, machine, goal)
+
+
+def _replaced(here: Point, to_mm: tuple[float | None, ...]) -> Point:
+    x, y, z = (old if new is None else round(new, 3) for old, new in zip(here, to_mm, strict=True))
+    return x, y, z
+
+
+def travel_limit_s(machine: Machine, here_mm: Point, goal_mm: Point, feed_mm_min: float | None) -> float:
+    """Return the longest a straight way may take, s: braking, starting and as much again.
+
+    Parameters
+    ----------
+    machine : Machine
+    here_mm, goal_mm : (x, y, z) float
+    feed_mm_min : float or None
+        None for a rapid.
+    """
+    rates = [rate if feed_mm_min is None else min(rate, feed_mm_min) for rate in machine.max_rate_mm_min]
+    ways = (abs(b - a) for a, b in zip(here_mm, goal_mm, strict=True))
+    slowest = max(way * 60 / rate for way, rate in zip(ways, rates, strict=True))
+    # an axis' own share of a feed along a diagonal is smaller than the feed, at worst by √3
+    return 2 * braking_limit_s(machine) + 2 * slowest
+
+
+def demand_place(link: Link, machine: Machine, goal_mm: Point) -> None:
+    """Demand that the position last reported is the one planned, work coordinates.
+
+    Raises
+    ------
+    StoppedError
+        When it is not.
+    """
+    found = link.work_mm
+    if found is None or math.dist(found, goal_mm) > tolerance_mm(machine):
+        raise link.fail(Cause.WRONG_END, f"at {found}, planned {goal_mm}")
+
+
+def demand_axes(machine: Machine, axes: str) -> None:
+    """Demand that a machine has the axes named.
+
+    Raises
+    ------
+    RefusedError
+        When it has no Z.
+    """
+    if "Z" in axes.upper() and not machine.has_z:
+        raise RefusedError(
+            f"{machine.title} has no Z axis", remedy="name X and Y only; see `fabctl machine show`"
+        )
