@@ -21,6 +21,8 @@ POLL_S = 0.2
 FAST_POLL_S = 0.05
 SILENCE_S = 1.5
 """With a poll every 0.2 s a missing answer is noticed within 2 s."""
+SLOWEST_KEPT = 0.9
+"""Of a slow answer to a poll so much is still expected at the next."""
 BANNER_S = 3.0
 AGAIN_S = 0.5
 
@@ -52,6 +54,8 @@ class Link:
     homed : bool
         Whether the machine was homed over this link and nothing since puts its position in doubt. The
         controller's state does not tell: after a soft reset it is Idle, homed or not.
+    answer_s : float
+        How long a poll waits for its report, s: the slowest of late.
     """
 
     port: Port
@@ -65,6 +69,7 @@ class Link:
     accessories: str = ""
     cause: Cause | None = None
     homed: bool = False
+    answer_s: float = 0.0
     _polled_s: float = -1e9
     _asked_since_s: float | None = None
 
@@ -141,6 +146,11 @@ class Link:
             if not data and self.silent_s > SILENCE_S and not self.quiet:
                 raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")
         return events
+
+    @property
+    def asks(self) -> bool:
+        """Whether a poll has no answer yet."""
+        return self._asked_since_s is not None
 
     @property
     def silent_s(self) -> float:
@@ -239,7 +249,9 @@ class Link:
 
     def _note(self, status: Status) -> None:
         self.status = status
-        self._asked_since_s = None
+        if self._asked_since_s is not None:
+            self.answer_s = max(self.port.clock_s() - self._asked_since_s, SLOWEST_KEPT * self.answer_s)
+            self._asked_since_s = None
         if status.state is State.SLEEP:
             self.homed = False
         if status.wco_mm is not None:

@@ -59,6 +59,19 @@ class Wakeable(Protocol):
         ...
 
 
+@runtime_checkable
+class Gathers(Protocol):
+    """A port whose next `read` can let bytes gather before it takes them, for fewer turns.
+
+    Attributes
+    ----------
+    gather_s : float
+        How long, s; counts for one `read`.
+    """
+
+    gather_s: float
+
+
 class SerialPort:
     """A port that pyserial opened, read and written through its file descriptor where it has one.
 
@@ -82,6 +95,7 @@ class SerialPort:
         self._lock = lock
         self._write_limit_s = write_limit_s
         self._descriptor = _descriptor(device)
+        self.gather_s = 0.0
         self._woken = False
         # select on a pipe is a POSIX thing; elsewhere waits are cut into slices
         self._pipe = os.pipe() if self._descriptor is not None else None
@@ -134,6 +148,13 @@ class SerialPort:
         try:
             if self._descriptor is None or self._pipe is None:
                 return self._read_in_slices(timeout_s)
+            rest_s, self.gather_s = min(self.gather_s, timeout_s), 0.0
+            if rest_s > 0:
+                woken = select.select((self._pipe[0],), (), (), rest_s)[0]
+                if not woken and (data := os.read(self._descriptor, CHUNK_BYTES)):
+                    return data
+                # nothing there, or nobody: the wait below tells the two apart
+                timeout_s = 0.0 if woken else timeout_s - rest_s
             ready, _, _ = select.select((self._descriptor, self._pipe[0]), (), (), max(0.0, timeout_s))
             if self._pipe[0] in ready:
                 with contextlib.suppress(BlockingIOError):

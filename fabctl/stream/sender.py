@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.controller import Controller, connect, read_offsets
+from fabctl.stream.gather import Gather
 from fabctl.stream.halt import Outcome, halt, head_is_off
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import Link
@@ -221,6 +222,7 @@ class _Run:
     async def _stream(self, lines: Iterator[WireLine]) -> None:
         """Keep the ring full until every line has its answer; stop for a person where the program says."""
         connection, port = self._link.connection, self._link.port
+        gather = Gather(self._link)
         line = next(lines, None)
         while line is not None or connection.unanswered:
             batch = bytearray()
@@ -238,6 +240,7 @@ class _Run:
                 port.write(bytes(batch))
                 if waiting:
                     self._watch.restart()
+            gather.after(len(batch), 0 if line is None or line.pause else len(line.text) + 1)
             await self._step()
             if line is not None and line.pause and not connection.unanswered:
                 await self._pause_for_person(line)

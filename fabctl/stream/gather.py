@@ -1,0 +1,71 @@
+"""How long answers may lie before they are read: several at once cost a fraction of one by one.
+
+Waking for every answer is nine tenths of what a line costs the host. The controller's ring holds lines for
+some 20 ms to come; as long as the way there and back and the rest together stay below that, nothing waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fabctl.stream.link import Link
+from fabctl.stream.port import Gathers
+
+MOST_S = 0.025
+SHARE = 0.55
+"""Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
+KEPT = 0.8
+"""A turn counts half after three more: the rate follows the program's."""
+BYTE_S = 10 / 115_200
+REPORT_S = 55 * BYTE_S
+"""What a report itself takes on the wire; an `ok` takes next to nothing."""
+
+
+@dataclass
+class Gather:
+    """The rate at which one controller takes bytes, and the rest that follows from it.
+
+    Parameters
+    ----------
+    link : Link
+        Whose port is told, if it is one that can rest.
+    """
+
+    link: Link
+    _bytes: float = 0.0
+    _seconds: float = 0.0
+    _then_s: float | None = None
+    _port: Gathers | None = None
+
+    def __post_init__(self) -> None:
+        """Begin without what waking the controller took."""
+        self._port = self.link.port if isinstance(self.link.port, Gathers) else None
+        self.link.answer_s = min(self.link.answer_s, MOST_S)
+
+    def after(self, sent_bytes: int, line_bytes: int) -> None:
+        """Tell the port how long the next read may rest, after the ring was filled.
+
+        Parameters
+        ----------
+        sent_bytes : int
+            What was written this turn; what fits now is as much as was answered.
+        line_bytes : int
+            Length of the line that did not fit; 0 when the ring could take more than there is to send.
+        """
+        if self._port is not None:
+            self._port.gather_s = self.rest_s(sent_bytes, line_bytes, self.link.port.clock_s())
+
+    def rest_s(self, sent_bytes: int, line_bytes: int, now_s: float) -> float:
+        """Return how long the ring lasts, by half, s; 0 while a status report is awaited."""
+        if not sent_bytes:
+            return 0.0
+        taken_s = 0.0 if self._then_s is None else now_s - self._then_s
+        self._then_s = now_s
+        self._bytes = KEPT * self._bytes + sent_bytes
+        self._seconds = KEPT * self._seconds + taken_s
+        if not line_bytes or self.link.asks:
+            return 0.0
+        room = self.link.connection.window_bytes - line_bytes
+        lasts_s = room * self._seconds / self._bytes
+        way_s = max(0.0, self.link.answer_s - REPORT_S) + line_bytes * BYTE_S
+        return max(0.0, min(MOST_S, SHARE * lasts_s, lasts_s - way_s))
