@@ -1,0 +1,56 @@
+"""What can be asked of a kept machine besides running a program: each by name, with plain arguments.
+
+The command line uses the same table when it opens a port itself, so an act by hand has one meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fabctl.shop.machine import Machine
+from fabctl.stream.controller import Controller
+from fabctl.stream.link import Link
+from fabctl.stream.manual import by_hand
+from fabctl.stream.prepare import home_machine
+from fabctl.stream.run import Hooks
+from fabctl.stream.stops import Operator
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A machine at hand: what an action works on.
+
+    Parameters
+    ----------
+    link, controller : Link, Controller
+        As `connect` returned them.
+    machine : Machine
+    operator : Operator
+        The operator's hand on it.
+    tell : callable
+        Told of each event, for whoever follows.
+    """
+
+    link: Link
+    controller: Controller
+    machine: Machine
+    operator: Operator
+    tell: Callable[[Json], None]
+
+
+async def _home(bench: Bench, args: Json) -> Json:
+    del args
+    ended = await by_hand(
+        bench.link, bench.machine, home_machine(bench.link, Hooks(operator=bench.operator)), bench.operator
+    )
+    if (error := ended.error(bench.machine.name)) is not None:
+        raise error
+    return {"homed": bench.link.homed, **bench.link.place}
+
+
+ACTIONS: dict[str, Callable[[Bench, Json], Awaitable[Json]]] = {"home": _home}
+"""Each action: what it is called, and what does it."""

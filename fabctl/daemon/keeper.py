@@ -1,0 +1,318 @@
+"""One machine, kept: its port opened once, its state known, and one thing done with it at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fabctl.daemon.actions import ACTIONS, Bench
+from fabctl.daemon.guard import Guard
+from fabctl.daemon.loop import Loop, Pollable, Task
+from fabctl.daemon.recorded import Ended, RecordedRun, Watchers
+from fabctl.errors import FabctlError, InputError, LinkError, RefusedError
+from fabctl.shop.machine import Machine
+from fabctl.stream.controller import Controller, connect
+from fabctl.stream.halt import halt
+from fabctl.stream.limits import braking_limit_s
+from fabctl.stream.link import Link
+from fabctl.stream.run import Fact, Pause, Progress
+from fabctl.stream.stops import Cause, Operator
+
+AGAIN_S = 2.0
+"""How long after a lost port it is looked for again, s."""
+
+Json = dict[str, Any]
+Reply = Callable[[Json], None]
+
+
+@dataclass
+class Doing:
+    """What a machine is at: one action, who asked, and the operator's hand on it."""
+
+    name: str
+    args: Json
+    reply: Reply
+    operator: Operator
+    answers: dict[int, bool] = field(default_factory=dict)
+    pause: Pause | None = None
+    progress: Progress | None = None
+    folder: Path | None = None
+
+
+class Keeper:
+    """Keeps one machine.
+
+    Parameters
+    ----------
+    machine : Machine
+        Its description.
+    url : str
+        Its port.
+    loop : Loop
+        What drives it.
+    open_url : callable
+        Opens the port; may take seconds, and is called in a thread.
+    guard : Guard, optional
+        Told of the port while it is open.
+    tell : callable, optional
+        Told of each event, for whoever follows.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        url: str,
+        loop: Loop,
+        *,
+        open_url: Callable[[str, Machine], Pollable],
+        guard: Guard | None = None,
+        tell: Callable[[Json], None] = lambda _event: None,
+    ) -> None:
+        self.machine = machine
+        self.tell = tell
+        self._url = url
+        self._loop = loop
+        self._open_url = open_url
+        self._guard = guard
+        self._task: Task | None = None
+        self._link: Link | None = None
+        self._waiting: Doing | None = None
+        self._doing: Doing | None = None
+        self._trouble = ""
+        self._closing = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the port is let go."""
+        return self._closing and self._task is None
+
+    def begin(self) -> None:
+        """Open the port and keep it; try again when it is lost."""
+        if self._closing:
+            return
+        opened: list[Pollable | FabctlError] = []
+
+        def _open() -> None:
+            try:
+                opened.append(self._open_url(self._url, self.machine))
+            except FabctlError as error:
+                opened.append(error)
+            self._loop.wake()
+
+        thread = threading.Thread(target=_open, name="open port", daemon=True)
+        thread.start()
+        self._await_port(opened)
+
+    def close(self) -> None:
+        """Let go of the machine; what runs is held and reset first."""
+        self._closing = True
+        if self._doing is not None:
+            self._doing.operator.abort()
+        elif self._task is not None:
+            self._task.wake()
+
+    def snapshot(self) -> Json:
+        """Return what is known of the machine now, for a status report."""
+        link, doing = self._link, self._doing
+        status = link.status if link is not None else None
+        said: Json = {
+            "machine": self.machine.name,
+            "title": self.machine.title,
+            "port": self._url,
+            "connected": link is not None,
+            "state": str(link.connection.state) if link is not None and link.connection.state else "unknown",
+            "homed": link.homed if link is not None else False,
+            "mpos_mm": link.mpos_mm if link is not None else None,
+            "work_mm": link.work_mm if link is not None else None,
+            "feed_mm_min": status.feed_mm_min if status is not None else None,
+            "speed": status.speed if status is not None else None,
+            "overrides": status.overrides if status is not None else None,
+            "trouble": self._trouble,
+            "doing": doing.name if doing is not None else None,
+        }
+        if doing is not None:
+            said["run"] = doing.folder.name if doing.folder else None
+            said["folder"] = str(doing.folder) if doing.folder else None
+            said["progress"] = asdict(doing.progress) if doing.progress else None
+            said["pause"] = asdict(doing.pause) if doing.pause else None
+        return said
+
+    def ask(self, name: str, args: Json, reply: Reply) -> None:
+        """Take a request: at once when it is a hand on what runs, else when the machine is free.
+
+        Parameters
+        ----------
+        name : str
+            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``answer``, ``run`` or an action.
+        args : dict
+            What it needs.
+        reply : callable
+            Given the result when there is one.
+
+        Raises
+        ------
+        RefusedError
+            When the machine is not connected, or busy with something else.
+        InputError
+            When there is no such request.
+        """
+        if name == "status":
+            reply(self.snapshot())
+        elif name in _HANDS:
+            reply(self._hand(name, args))
+        elif name == "run" and not isinstance(args.get("folder"), str):
+            raise InputError("a run without its folder", remedy="use a fabctl of the same version")
+        elif name == "run" or name in ACTIONS:
+            self._begin_doing(name, args, reply)
+        else:
+            raise InputError(f"no such request: {name!r}", remedy="use a fabctl of the same version")
+
+    def _hand(self, name: str, args: Json) -> Json:
+        doing = self._doing
+        if doing is None:
+            raise RefusedError(
+                "nothing is running", file=self.machine.name, remedy="`fabctl status` shows it"
+            )
+        if name == "answer":
+            doing.answers[int(args["section"])] = bool(args["yes"])
+        else:
+            getattr(doing.operator, name)()
+        if self._task is not None:
+            self._task.wake()
+        return {"doing": doing.name}
+
+    def _begin_doing(self, name: str, args: Json, reply: Reply) -> None:
+        if self._link is None or self._task is None:
+            raise RefusedError(
+                f"the machine is not connected: {self._trouble or 'the port is being opened'}",
+                file=self.machine.name,
+                remedy="look at cable and power",
+            )
+        if self._doing is not None or self._waiting is not None or self._closing:
+            busy = self._doing or self._waiting
+            raise RefusedError(
+                f"the machine is busy: {busy.name if busy else 'ending'}",
+                file=self.machine.name,
+                remedy="wait for its end, or abort it",
+            )
+        self._waiting = Doing(name, args, reply, Operator(self._task.wake))
+        self._task.wake()
+
+    def _await_port(self, opened: list[Pollable | FabctlError]) -> None:
+        if not opened:
+            self._loop.later(0.05, lambda: self._await_port(opened))
+            return
+        port = opened[0]
+        if isinstance(port, FabctlError):
+            self._trouble = str(port)
+            self._loop.later(AGAIN_S, self.begin)
+            return
+        if self._guard is not None and port.descriptor is not None:
+            self._guard.hold(port.descriptor)
+        self._trouble = ""
+        self._task = self._loop.start(port, self._keep(port), lambda _, error: self._lost(port, error))
+
+    def _lost(self, port: Pollable, error: BaseException | None) -> None:
+        if self._guard is not None and port.descriptor is not None:
+            self._guard.release(port.descriptor)
+        port.close()
+        self._task = self._link = None
+        for doing in (self._doing, self._waiting):
+            if doing is not None and error is not None:
+                doing.reply(error_json(error))
+        self._doing = self._waiting = None
+        if error is not None:
+            self._trouble = str(error)
+            self.tell({"event": "trouble", "text": self._trouble})
+            # another machine, or stored lines: looking again changes nothing, and each opening is a restart
+            self._loop.later(AGAIN_S if not isinstance(error, RefusedError) else 5 * AGAIN_S, self.begin)
+
+    async def _keep(self, port: Pollable) -> None:
+        link, controller = await connect(port, self.machine)
+        self._link = link
+        self.tell({"event": "connected", "version": controller.version, "notes": controller.notes})
+        while not self._closing:
+            doing, self._waiting = self._waiting, None
+            if doing is None:
+                await self._idle(link)
+                continue
+            self._doing = doing
+            try:
+                reply = await self._do(doing, link, controller)
+            except FabctlError as error:
+                reply = error_json(error)
+            self._doing = None
+            link.strict, link.cause, link.attend = True, None, None
+            doing.reply(reply)
+
+    async def _idle(self, link: Link) -> None:
+        try:
+            await link.pump()
+        except LinkError as error:
+            if link.cause is None:
+                # the port itself
+                raise
+            outcome = await halt(link, link.cause, braking_limit_s(self.machine))
+            known = "known" if outcome.position_known else "not known"
+            self._trouble = f"{error.problem}; position {known}"
+            self.tell({"event": "trouble", "text": self._trouble})
+            if link.cause in {Cause.SILENCE, Cause.PORT_LOST}:
+                raise
+            link.strict, link.cause = True, None
+
+    async def _do(self, doing: Doing, link: Link, controller: Controller) -> Json:
+        self._trouble = ""
+        if doing.name != "run":
+            bench = Bench(link, controller, self.machine, doing.operator, self.tell)
+            return await ACTIONS[doing.name](bench, doing.args)
+        doing.folder = Path(doing.args["folder"])
+        watchers = Watchers(
+            doing.operator,
+            lambda pause: self._arm(doing, pause),
+            lambda now: self._progress(doing, now),
+            self._phase,
+        )
+        run = RecordedRun(doing.folder, self.machine, watchers, wake=self._loop.wake)
+        ended: Ended = await run.carry_out(link, controller)
+        self.tell({"event": "ended", "end_state": ended.record.end_state, "folder": str(doing.folder)})
+        return {
+            "result": asdict(ended.result),
+            "record": asdict(ended.record),
+            "folder": str(doing.folder),
+        }
+
+    def _arm(self, doing: Doing, pause: Pause) -> bool | None:
+        if doing.pause != pause:
+            doing.pause = pause
+            self.tell({"event": "pause", **asdict(pause)})
+        answer = doing.answers.get(pause.section)
+        if answer is not None:
+            doing.pause = None
+        return answer
+
+    def _progress(self, doing: Doing, now: Progress) -> None:
+        doing.progress = now
+        self.tell({"event": "progress", **asdict(now)})
+
+    def _phase(self, kind: str, facts: Mapping[str, Fact]) -> None:
+        self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
+
+
+_HANDS = frozenset({"hold", "resume", "abort", "reset", "answer"})
+
+
+def error_json(error: BaseException) -> Json:
+    """Return an error as it travels to whoever asked.
+
+    Parameters
+    ----------
+    error : BaseException
+        One of ours keeps its class; any other is a bug and says so.
+    """
+    if isinstance(error, FabctlError):
+        said = {name: getattr(error, name) for name in ("problem", "file", "place", "remedy")}
+        return {"error": {"kind": type(error).__name__, **said}}
+    return {"error": {"kind": "FabctlError", "problem": f"{type(error).__name__}: {error}"}}

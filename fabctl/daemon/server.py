@@ -1,0 +1,241 @@
+"""The daemon: keeps machines and answers whoever belongs to the same account.
+
+Requests and replies are lines of JSON. A request: ``{"id": 1, "do": "status", …}``; its reply:
+``{"id": 1, "result": {…}}`` or ``{"id": 1, "error": {…}}``. After ``{"do": "follow"}``, and to whoever asked
+for a run, events come too: ``{"event": "progress", …}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from fabctl.daemon.guard import Guard
+from fabctl.daemon.keeper import Json, Keeper, error_json
+from fabctl.daemon.loop import Loop, Pollable
+from fabctl.daemon.places import is_owner, knows_secret, listen_at, place_of
+from fabctl.errors import FabctlError, InputError
+from fabctl.shop.machine import Machine
+from fabctl.stream.port import open_port
+
+MOST_MACHINES = 16
+LINE_LIMIT_BYTES = 1 << 16
+BACKLOG_LIMIT_BYTES = 1 << 20
+"""A peer that reads no more is hung up on before it costs memory."""
+
+
+@dataclass(eq=False)
+class _Peer:
+    """Somebody who asks."""
+
+    line: socket.socket
+    heard: bytearray = field(default_factory=bytearray)
+    unsent: bytearray = field(default_factory=bytearray)
+    follows: bool = False
+    trusted: bool = True
+
+
+class Shelf:
+    """One kept machine's address, and all who speak to it.
+
+    Parameters
+    ----------
+    loop : Loop
+        What drives it.
+    keeper : Keeper
+        The machine.
+    path : Path
+        Where it is found.
+
+    Raises
+    ------
+    InputError
+        When another process keeps it.
+    """
+
+    def __init__(self, loop: Loop, keeper: Keeper, path: Path) -> None:
+        self._loop = loop
+        self._keeper = keeper
+        self._path = path
+        self._peers: set[_Peer] = set()
+        self._server = listen_at(path)
+        keeper.tell = self._tell
+        loop.listen(self._server, self._welcome)
+
+    def close(self) -> None:
+        """Stop answering."""
+        for peer in list(self._peers):
+            self._hang_up(peer)
+        self._loop.unlisten(self._server)
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+
+    def _welcome(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            line, _ = self._server.accept()
+            line.setblocking(False)
+            if line.family != socket.AF_INET and not is_owner(line):
+                line.close()
+                return
+            peer = _Peer(line, trusted=line.family != socket.AF_INET)
+            self._peers.add(peer)
+            self._loop.listen(line, lambda: self._hear(peer))
+
+    def _hear(self, peer: _Peer) -> None:
+        try:
+            data = peer.line.recv(LINE_LIMIT_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        peer.heard += data
+        if not data or len(peer.heard) > LINE_LIMIT_BYTES:
+            self._hang_up(peer)
+            return
+        *lines, rest = peer.heard.split(b"\n")
+        peer.heard = rest
+        for line in lines:
+            self._answer(peer, bytes(line))
+
+    def _answer(self, peer: _Peer, line: bytes) -> None:
+        number = None
+        try:
+            said = json.loads(line)
+            if not isinstance(said, dict):
+                raise InputError("a request is an object", remedy="use a fabctl of the same version")
+            if not peer.trusted:
+                peer.trusted = knows_secret(self._path, str(said.get("secret", "")))
+                return
+            number = said.pop("id", None)
+            name = str(said.pop("do", ""))
+            peer.follows |= name in {"follow", "run"}
+            if name == "follow":
+                self._say(peer, {"id": number, "result": self._keeper.snapshot()})
+                return
+            self._keeper.ask(name, said, lambda reply: self._reply(peer, number, reply))
+        except FabctlError as error:
+            self._reply(peer, number, error_json(error))
+        except (ValueError, KeyError, TypeError) as error:
+            bad = InputError(f"a request that cannot be read: {error!r}", remedy="use one version of fabctl")
+            self._reply(peer, number, error_json(bad))
+
+    def _reply(self, peer: _Peer, number: object, reply: Json) -> None:
+        self._say(peer, {"id": number, **(reply if "error" in reply else {"result": reply})})
+
+    def _tell(self, event: Json) -> None:
+        for peer in [peer for peer in self._peers if peer.follows]:
+            self._say(peer, event)
+
+    def _say(self, peer: _Peer, said: Json) -> None:
+        if peer not in self._peers:
+            return
+        peer.unsent += json.dumps(said, separators=(",", ":")).encode() + b"\n"
+        self._flush(peer)
+
+    def _flush(self, peer: _Peer) -> None:
+        try:
+            sent = peer.line.send(peer.unsent)
+            del peer.unsent[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._hang_up(peer)
+            return
+        if len(peer.unsent) > BACKLOG_LIMIT_BYTES:
+            self._hang_up(peer)
+        elif peer.unsent:
+            self._loop.later(0.05, lambda: self._flush(peer) if peer in self._peers else None)
+
+    def _hang_up(self, peer: _Peer) -> None:
+        if peer in self._peers:
+            self._peers.remove(peer)
+            self._loop.unlisten(peer.line)
+            peer.line.close()
+
+
+def serve(
+    machines: Sequence[tuple[Machine, str]],
+    *,
+    folder: Path | None = None,
+    log: Path | None = None,
+    open_url: Callable[[str, Machine], Pollable] | None = None,
+    ready: Callable[[Sequence[Path]], None] = lambda _paths: None,
+) -> None:
+    """Keep machines until a signal ends it; what runs is then held and reset.
+
+    Parameters
+    ----------
+    machines : sequence of (Machine, str)
+        At most sixteen, each with its port.
+    folder : Path, optional
+        Where their addresses stand.
+    log : Path, optional
+        Where the guard writes what it did.
+    open_url : callable, optional
+        Opens a port; pyserial does by default.
+    ready : callable, optional
+        Told where the machines are found, once they are.
+
+    Raises
+    ------
+    InputError
+        When there are too many, or another process keeps one of them.
+    """
+    if not 0 < len(machines) <= MOST_MACHINES:
+        raise InputError(
+            f"{len(machines)} machines for one daemon", remedy=f"at most {MOST_MACHINES}; start a second one"
+        )
+    loop, ending = Loop(), _Ending()
+    with contextlib.ExitStack() as stack:
+        stack.callback(loop.close)
+        guard = stack.enter_context(Guard(log)) if hasattr(socket, "send_fds") else None
+        keepers = []
+        paths = []
+        for machine, url in machines:
+            keeper = Keeper(machine, url, loop, open_url=open_url or _open, guard=guard)
+            paths.append(place_of(machine.name, folder))
+            shelf = Shelf(loop, keeper, paths[-1])
+            stack.callback(shelf.close)
+            keepers.append(keeper)
+        loop.beat = guard.beat if guard is not None else loop.beat
+        stack.enter_context(ending.listening(loop))
+        for keeper in keepers:
+            keeper.begin()
+        ready(paths)
+        loop.run(lambda: ending.asked)
+        for keeper in keepers:
+            keeper.close()
+        loop.run(lambda: all(keeper.closed for keeper in keepers))
+
+
+class _Ending:
+    """Whether somebody asked the daemon to end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextlib.contextmanager
+    def listening(self, loop: Loop) -> Iterator[None]:
+        """Let signals end the loop while the context lasts."""
+
+        def _end(_number: int, _frame: FrameType | None) -> None:
+            self.asked = True
+            loop.wake()
+
+        names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+        before = {name: signal.signal(getattr(signal, name), _end) for name in names}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(getattr(signal, name), handler)
+
+
+def _open(url: str, machine: Machine) -> Pollable:
+    return open_port(url, machine.baud)

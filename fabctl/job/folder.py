@@ -1,0 +1,100 @@
+"""Lay out a run's folder: program, planned path and work order, all that a sender without numpy needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fabctl import __version__
+from fabctl.record.files import atomic_write
+from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, write_work_order
+from fabctl.stream.legs import CLOCKWISE, COUNTERCLOCKWISE, STRAIGHT, legs_head
+from fabctl.toolpath.moves import ARC_CCW, ARC_CW, RAPID, starts
+
+if TYPE_CHECKING:
+    from fabctl.job.run import Work
+
+LEG = np.dtype(
+    [
+        ("line", "<u4"),
+        ("shape", "u1"),
+        ("rapid", "u1"),
+        ("spare", "<u2"),
+        ("end", "<f4", 3),
+        ("centre", "<f4", 2),
+        ("feed", "<f4"),
+        ("power", "<f4"),
+    ]
+)
+"""`fabctl.stream.legs.LEG_FORMAT` as whole arrays."""
+
+
+def lay_out(folder: Path, work: Work, *, check_first: bool = False) -> WorkOrder:
+    """Write what a run needs into its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists, and is empty.
+    work : Work
+        A program that passed its check, with its permit.
+    check_first : bool
+        Whether to send everything through the controller's check mode before anything moves.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written.
+    """
+    program, permit = work.program, work.permit
+    atomic_write(folder / PROGRAM_NAME, program.text)
+    atomic_write(folder / LEGS_NAME, legs_head(program.digest) + leg_rows(work))
+    order = WorkOrder(
+        title=work.title,
+        source=program.source,
+        machine=work.machine.name,
+        machine_sha256=permit.machine_sha256,
+        program_sha256=permit.program_sha256,
+        lines=program.line_count,
+        material=work.material,
+        tools=work.tools,
+        sections=tuple(section.first_line for section in program.sections),
+        section_tools=tuple(section.tool for section in program.sections),
+        stock=None if permit.stock is None else asdict(permit.stock),
+        estimated_s=work.estimated_s,
+        parts=work.parts,
+        cut_mm=work.cut_mm,
+        check_first=check_first,
+        version=__version__,
+    )
+    write_work_order(folder, order)
+    return order
+
+
+def leg_rows(work: Work) -> bytes:
+    """Return the planned path of a program as its file holds it, without the head.
+
+    Parameters
+    ----------
+    work : Work
+        Its program's moves, (n,).
+    """
+    from fabctl.job.run import unnamed  # noqa: PLC0415 - one room, two files
+
+    program = work.program
+    moves = program.moves
+    rows = np.zeros(len(moves), LEG)
+    rows["line"] = program.line
+    arcs = {ARC_CW: CLOCKWISE, ARC_CCW: COUNTERCLOCKWISE}
+    rows["shape"] = STRAIGHT
+    for motion, shape in arcs.items():
+        rows["shape"][moves["motion"] == motion] = shape
+    rows["rapid"] = moves["motion"] == RAPID
+    rows["end"] = np.where(unnamed(program), np.nan, moves["xyz"])
+    rows["centre"] = starts(moves, program.start)[:, :2] + moves["ij"]
+    rows["feed"] = moves["feed"]
+    rows["power"] = moves["power"]
+    return rows.tobytes()
