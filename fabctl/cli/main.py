@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("fabctl.cli.check", "Read a G-code file and list what this machine would make of it."),
     "explain": ("fabctl.cli.explain", "Say in words what one line of G-code does."),
     "send": ("fabctl.cli.send", "Check a G-code file and stream it to a machine."),
+    "run": ("fabctl.cli.send", "The same as send: check a G-code file and stream it, from any line."),
+    "resume": ("fabctl.cli.resume", "Go on with a run that ended early, through a safe way back."),
     "preview": ("fabctl.cli.preview", "Draw a design, a job or a G-code file as SVG or PNG."),
     "machine": ("fabctl.cli.machine", "Look at a machine, try its controller, get it ready."),
     "machines": ("fabctl.cli.lists", "List the machines fabctl knows."),

@@ -93,7 +93,7 @@ def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) ->
     from fabctl.stream.stops import Operator
 
     operator = Operator()
-    bench = open_bench(port, work.machine, work.program)
+    bench = open_bench(port, work.machine, work.program, work.stood)
     sections = tuple(section.tool for section in work.program.sections)
     try:
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
@@ -89,6 +89,23 @@ def demand_consent(machine: Machine, port: str, confirm: str | None, told: dict[
         )
     forget_typed()
     click.confirm(_("Machine free, stock held, tool in, work zero set?"), abort=True, err=True)
+
+
+def demand_answers(questions: Sequence[str], port: str, confirm: str | None) -> None:
+    """Ask what only a person can know, one question at a time; --confirm answers for all of them.
+
+    Raises
+    ------
+    click.Abort
+        At the first no.
+    """
+    if confirm is not None or port.startswith(SIM):
+        for question in questions:
+            say(_("taken for granted: {question}").format(question=question))
+        return
+    for question in questions:
+        forget_typed()
+        click.confirm(question, abort=True, err=True)
 
 
 def forget_typed() -> None:

@@ -1,16 +1,21 @@
-"""``fabctl send``: check a G-code file, write it anew for the machine, stream it, record it."""
+"""``fabctl send``, also called ``fabctl run``: check a G-code file, write it anew, stream it, record it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fabctl.cli.make import send_work
-from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_consent
+from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_answers, demand_consent
 from fabctl.cli.options import JSON, MACHINE, machine_named, stock_named
 from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
+
+if TYPE_CHECKING:
+    from fabctl.job.run import Run
 
 
 @click.command()
@@ -18,6 +23,7 @@ from fabctl.units import format_duration
 @MACHINE
 @click.option("-M", "--material", metavar="MATERIAL", help="With --stock: cuts beside or below it are found.")
 @click.option("--stock", metavar="WxH", help="Size of the sheet; work zero is its lower left corner.")
+@click.option("--from", "from_line", type=int, metavar="LINE", help="Begin at this line of the file, safely.")
 @PORT
 @CONFIRM
 @CHECK_FIRST
@@ -26,9 +32,11 @@ from fabctl.units import format_duration
 @JSON
 def send(
     file: str,
+    *,
     machine: str | None,
     material: str | None,
     stock: str | None,
+    from_line: int | None,
     port: str,
     confirm: str | None,
     check_first: bool,
@@ -44,11 +52,13 @@ def send(
       fabctl send drawing.nc -m router-3018 --port /dev/ttyUSB0
       fabctl send drawing.nc -m router-3018 --port COM3 --confirm router-3018
       fabctl send - -m router-3018 --confirm router-3018 < drawing.nc
+      fabctl run drawing.nc -m router-3018 --from 120             what stands before is cut
 
     The file itself never reaches the wire: its motion is read, checked and written anew. First Ctrl-C: feed
     hold. Second: soft reset. Neither is an emergency stop.
     """
     from fabctl.job.check import STDIN, inspect, load_program, rewritten
+    from fabctl.job.resume import enter_at, questions
     from fabctl.job.run import Work
 
     chosen = machine_named(machine, file)
@@ -62,21 +72,32 @@ def send(
         "cut length": f"{report.cut_mm / 1000:.3f} m",
         "time estimated": format_duration(estimated),
     }
+    work = Work(program, chosen, permit, title=Path(file).stem if file != STDIN else "stdin")
+    work = replace(work, material=material or "", estimated_s=estimated, cut_mm=report.cut_mm)
+    asked: tuple[str, ...] = ()
+    if from_line is not None:
+        entry, entered = enter_at(program, chosen, from_line, piece, work.title)
+        work, asked = replace(entered, material=work.material), questions(entry, chosen)
+        told |= {"from line": f"{from_line}", "way back": "\n          ".join(entry.steps)}
+        told["time estimated"] = format_duration(work.estimated_s)
     if dry_run:
         click.echo(facts(told))
         say("dry run: nothing was sent")
         return
     demand_consent(chosen, port, confirm, told)
-    work = Work(
-        program,
-        chosen,
-        permit,
-        title=Path(file).stem if file != STDIN else "stdin",
-        material=material or "",
-        estimated_s=estimated,
-        cut_mm=report.cut_mm,
-    )
+    demand_answers(asked, port, confirm)
     run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)
+    tell_run(run, json_=json_)
+    if (error := run.result.error(file)) is not None:
+        raise error
+
+
+run = send
+"""The same command by the name the record of its work has."""
+
+
+def tell_run(run: Run, *, json_: bool) -> None:
+    """Say how a run ended: for programs or for people."""
     record = run.record
     if json_:
         as_json(
@@ -90,12 +111,10 @@ def send(
                 "folder": str(run.folder),
             }
         )
-    else:
-        words = {
-            "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
-            "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
-            "record": str(run.folder / "run.json"),
-        }
-        click.echo(facts(words))
-    if (error := run.result.error(file)) is not None:
-        raise error
+        return
+    words = {
+        "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
+        "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
+        "record": str(run.folder / "run.json"),
+    }
+    click.echo(facts(words))
