@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "make": ("fabctl.cli.make", "Plan, check, send and record a job or a design in one go."),
     "plan": ("fabctl.cli.plan", "Turn a design or a job into G-code for a machine and a material."),
     "check": ("fabctl.cli.check", "Read a G-code file and list what this machine would make of it."),
+    "level": ("fabctl.cli.level", "Lay a G-code file onto stock whose height was probed."),
     "explain": ("fabctl.cli.explain", "Say in words what one line of G-code does."),
     "send": ("fabctl.cli.send", "Check a G-code file and stream it to a machine."),
     "run": ("fabctl.cli.send", "The same as send: check a G-code file and stream it, from any line."),

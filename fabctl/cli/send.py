@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fabctl.cli.level import MAP, laid_out, map_named, spoken
 from fabctl.cli.make import send_work
 from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_answers, demand_consent
 from fabctl.cli.options import JSON, MACHINE, machine_named, stock_named
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @MACHINE
 @click.option("-M", "--material", metavar="MATERIAL", help="With --stock: cuts beside or below it are found.")
 @click.option("--stock", metavar="WxH", help="Size of the sheet; work zero is its lower left corner.")
+@MAP
 @click.option("--from", "from_line", type=int, metavar="LINE", help="Begin at this line of the file, safely.")
 @PORT
 @CONFIRM
@@ -36,6 +38,7 @@ def send(
     machine: str | None,
     material: str | None,
     stock: str | None,
+    map_: str | None,
     from_line: int | None,
     port: str,
     confirm: str | None,
@@ -63,15 +66,22 @@ def send(
 
     chosen = machine_named(machine, file)
     piece = stock_named(material, stock)
-    report = inspect(load_program(Path(file)), chosen, piece)
+    height_map = map_named(map_, file) if map_ else None
+    if height_map is None:
+        report = inspect(load_program(Path(file)), chosen, piece)
+        program, permit = rewritten(report, piece)
+    else:
+        laid = laid_out(file, chosen, height_map, piece, from_line=from_line)
+        report, program, permit = laid.report, laid.program, laid.permit
     notes(str(f) for f in report.findings if f.severity != "error")
-    program, permit = rewritten(report, piece)
     estimated = report.estimated_s or 0.0
     told = {
         "program": f"{file}, {report.program.line_count} lines, {program.line_count} on the wire",
         "cut length": f"{report.cut_mm / 1000:.3f} m",
         "time estimated": format_duration(estimated),
     }
+    if height_map is not None:
+        told["height map"] = spoken(laid, height_map)["height map"] + ": the same stock, not moved since"
     work = Work(program, chosen, permit, title=Path(file).stem if file != STDIN else "stdin")
     work = replace(work, material=material or "", estimated_s=estimated, cut_mm=report.cut_mm)
     asked: tuple[str, ...] = ()

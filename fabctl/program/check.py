@@ -18,7 +18,7 @@ from fabctl.program.write import dialect_of, write_sections
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit, machine_digest
 from fabctl.shop.stock import Stock
-from fabctl.toolpath.moves import CHUNK_MOVES, DWELL, RAPID, lengths, starts
+from fabctl.toolpath.moves import CHUNK_MOVES, DWELL, RAPID, Moves, lengths, starts
 from fabctl.units import format_duration
 
 Ints = NDArray[np.int64]
@@ -357,10 +357,8 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
         When `check` finds an error.
     """
     refuse_errors(check(program, machine), program.source, machine)
-    moves, state = program.moves.copy(), program.state
+    moves, state = settled(program, machine), program.state
     told = told_from(program)
-    _settle_lost(moves, program, machine)
-    _settle_untold(moves, told, machine)
     limit = feed_limits(program, machine)
     cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
     moves["feed"] = np.where(cutting, np.minimum(moves["feed"], limit), 0.0)
@@ -387,6 +385,25 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
     )
     line = np.where(out.origin >= 0, program.line[out.origin], 0)
     return replace(out, original_line=line)
+
+
+def settled(program: Program, machine: Machine) -> Moves:
+    """Return a program's moves with a safe place for every coordinate it leaves open.
+
+    Parameters
+    ----------
+    program : Program
+    machine : Machine
+        Its clearance height is where rapids go that name no other.
+
+    Returns
+    -------
+    (n,) MOVE
+    """
+    moves = program.moves.copy()
+    _settle_lost(moves, program, machine)
+    _settle_untold(moves, told_from(program), machine)
+    return moves
 
 
 def _settle_lost(moves: NDArray[np.void], program: Program, machine: Machine) -> None:

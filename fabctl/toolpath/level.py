@@ -237,7 +237,7 @@ def _demand_covered(surface: Surface, moves: Moves, begin: Floats, cuts: Ints) -
     row = np.concatenate((cuts, cuts, cuts[owner]))
     wrong = ~surface.covers(everywhere)
     if wrong.any():
-        at = int(np.argmax(wrong))
+        at = int(np.argmin(np.where(wrong, row, len(moves))))
         (x, y), low, high = everywhere[at], surface.low_mm, surface.high_mm
         raise RefusedError(
             f"a cut at X{x:.3f} Y{y:.3f}; the height map reaches from X{low[0]:g} Y{low[1]:g} to "
