@@ -30,7 +30,21 @@ def spoken(moves: Moves) -> bytes:
     x, y, z = moves["xyz"].T
     f = moves["feed"]
     lines = (f"G1 X{a:.3f} Y{b:.3f} Z{c:.3f} F{d:.0f}\n" for a, b, c, d in zip(x, y, z, f, strict=True))
-    return ("G21 G90 G17\nM3 S1000\n" + "".join(lines) + "M5\nM2\n").encode()
+    begin = f"G0 X{x[0]:.3f} Y{y[0]:.3f} Z5.000\n"
+    return ("G21 G90 G17\nM3 S1000\n" + begin + "".join(lines) + "M5\nM2\n").encode()
+
+
+def spoken_arcs(moves: Moves) -> bytes:
+    """Write every second move as half a circle to where it ends: as many blocks as arcs have chords."""
+    x, y, z = moves["xyz"].T
+    centre = (np.diff(moves["xyz"][:, :2], axis=0, prepend=moves["xyz"][:1, :2]) / 2).tolist()
+    lines = [f"G21 G90 G17\nM3 S1000\nG0 X{x[0]:.3f} Y{y[0]:.3f} Z5.000\nG1 Z{z[0]:.3f} F1500\n"]
+    for row, (a, b, c) in enumerate(moves["xyz"].tolist()):
+        if row % 2:
+            lines.append(f"G2 X{a:.3f} Y{b:.3f} I{centre[row][0]:.4f} J{centre[row][1]:.4f} F1500\n")
+        else:
+            lines.append(f"G1 X{a:.3f} Y{b:.3f} Z{c:.3f} F1500\n")
+    return "".join([*lines, "M5\nM2\n"]).encode()
 
 
 def terse(moves: Moves) -> bytes:

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.measure import Peer, measure_row
-from benchmarks.motions import relief, spoken
+from benchmarks.measure import Peer, measure_row, race
+from benchmarks.motions import relief, spoken, spoken_arcs
 from fabctl.job.check import inspect
 from fabctl.job.picture import program_scene
 from fabctl.job.plan import kinematics, sync_of
@@ -82,4 +82,10 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     what = "{lines:,} lines, {megabytes:.0f} MB, read, checked, timed and drawn as PNG"
     row = measure_row(__name__, scale, what, PEERS, rounds=3)
     row["times_the_line_loop"] = row["ours_s"] / row["line_loop_s"]
-    return row | steps(prepare(scale))
+    row |= steps(prepare(scale))
+    arcs = Work(spoken_arcs(relief(round(LINES * scale), pitch_mm=0.25)))
+    found = race(arcs, ours, PEERS, rounds=3)
+    return row | {
+        "half_arcs_ours_s": found["ours_s"],
+        "half_arcs_times_the_line_loop": found["ours_s"] / found["line_loop_s"],
+    }

@@ -256,7 +256,7 @@ def time_program(program: Program, machine: Machine) -> Timing:
     program : Program
     machine : Machine
     """
-    lines = np.array([len(line) for line in program.text.splitlines()], np.int64)
+    lines = _line_chars(program.text)
     return estimate(
         program.moves,
         program.start,
@@ -264,6 +264,15 @@ def time_program(program: Program, machine: Machine) -> Timing:
         sync=sync_of(program),
         line_chars=lines[program.line - 1] if len(lines) else None,
     )
+
+
+def _line_chars(text: bytes) -> Ints:
+    """Return how many characters each line has, its end apart."""
+    if b"\r" in text:
+        return np.array([len(line) for line in text.splitlines()], np.int64)
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    ends = ends if text.endswith(b"\n") else np.append(ends, len(text))
+    return np.diff(ends, prepend=-1) - 1
 
 
 def sync_of(program: Program) -> Bools:

@@ -49,15 +49,19 @@ def flatten_moves(moves: Moves, start: NDArray[np.float64], tolerance_mm: float)
             radius = np.hypot(some["ij"][rows, 0], some["ij"][rows, 1])
             ratio = np.divide(tolerance_mm, radius, out=np.ones_like(radius), where=radius > 0)
             step = np.clip(2 * np.arccos(1 - np.minimum(ratio, 1)), 1e-5, np.pi / 2)
-            turn = np.abs(sweeps(some, begin)[rows])
-            pieces[rows] = np.maximum(np.ceil(turn / step - 1e-9), 1)
-        cut, owner = cut_arcs(some, begin, pieces)
+            turns = sweeps(some, begin)
+            pieces[rows] = np.maximum(np.ceil(np.abs(turns[rows]) / step - 1e-9), 1)
+            cut, owner = cut_arcs(some, begin, pieces, turns)
+        else:
+            cut, owner = cut_arcs(some, begin, pieces)
         points.append(cut.T)
         source.append(owner + first)
     return np.concatenate(points), np.concatenate(source)
 
 
-def cut_arcs(moves: Moves, start: NDArray[np.float64], pieces: Ints) -> tuple[Floats, Ints]:
+def cut_arcs(
+    moves: Moves, start: NDArray[np.float64], pieces: Ints, turns: Floats | None = None
+) -> tuple[Floats, Ints]:
     """Cut arcs into so many pieces of equal angle.
 
     Parameters
@@ -67,6 +71,8 @@ def cut_arcs(moves: Moves, start: NDArray[np.float64], pieces: Ints) -> tuple[Fl
         mm.
     pieces : (n,) int64
         At least 1; counts for arcs only.
+    turns : (n,) float64, optional
+        What `sweeps` says, where it is known already.
 
     Returns
     -------
@@ -89,7 +95,8 @@ def cut_arcs(moves: Moves, start: NDArray[np.float64], pieces: Ints) -> tuple[Fl
     part = (np.arange(len(move)) - first[move] + 1) / counts[move]
     inner = np.flatnonzero((rank[move] >= 0) & (part < 1))
     rows, part = rank[move[inner]], part[inner]
-    turn = sweeps(moves, start)[arc][rows] * part
+    turns = sweeps(moves, start) if turns is None else turns
+    turn = turns[arc][rows] * part
     begin = starts(moves, start)[arc]
     arm = -moves["ij"][arc]
     centre = begin[:, :2] - arm

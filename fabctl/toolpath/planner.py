@@ -5,6 +5,7 @@ Source: Grbl 1.1h, ``planner.c``, ``motion_control.c`` (behaviour, pinned by the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,10 +162,13 @@ class Blocks:
         out = np.empty(len(self.move))
         for first in range(0, len(out), CHUNK_BLOCKS):
             part = slice(first, first + CHUNK_BLOCKS)
-            v0, top, v1 = self.entry_mm_s[part], self.peak_mm_s[part], self.exit_mm_s[part]
-            a = self.acceleration_mm_s2[part]
-            ramps = (2 * top * top - v0 * v0 - v1 * v1) / (2 * a)
-            out[part] = (2 * top - v0 - v1) / a + np.maximum(self.length_mm[part] - ramps, 0.0) / top
+            out[part] = _seconds(
+                self.length_mm[part],
+                self.acceleration_mm_s2[part],
+                self.entry_mm_s[part],
+                self.peak_mm_s[part],
+                self.exit_mm_s[part],
+            )
         return out
 
 
@@ -190,8 +194,9 @@ def chords(moves: Moves, start: NDArray[np.float64], arc_tolerance_mm: float) ->
         return np.ascontiguousarray(moves["xyz"].T), np.arange(len(moves))
     radius = np.hypot(moves["ij"][:, 0], moves["ij"][:, 1])
     sagitta = np.sqrt(np.maximum(arc_tolerance_mm * (2 * radius - arc_tolerance_mm), 1e-12))
-    pieces = np.floor(0.5 * np.abs(sweeps(moves, start)) * radius / sagitta)
-    return cut_arcs(moves, start, np.maximum(pieces, 1).astype(np.int64))
+    turns = sweeps(moves, start)
+    pieces = np.floor(0.5 * np.abs(turns) * radius / sagitta)
+    return cut_arcs(moves, start, np.maximum(pieces, 1).astype(np.int64), turns)
 
 
 @dataclass(frozen=True)
@@ -244,7 +249,7 @@ def lay_out(
     Layout
         Without blocks that round to no step at all.
     """
-    parts: list[tuple[NDArray[np.generic], ...]] = []
+    columns = _Columns(len(moves))
     here = np.asarray(start, np.float64)
     unit_before, nominal_before = np.zeros((3, 0)), np.zeros(0)
     for first in range(0, max(len(moves), 1), CHUNK_MOVES):
@@ -267,11 +272,36 @@ def lay_out(
             _junctions(known, kinematics), np.minimum(speeds[1:], speeds[:-1]) ** 2
         )
         acceleration = _by_axis(kinematics.acceleration_mm_s2, unit)
-        parts.append((move + first, length, steps, acceleration, nominal, corner2))
+        columns.add(first + len(some), move + first, length, steps, acceleration, nominal, corner2)
         unit_before, nominal_before = known[:, -1:], speeds[-1:]
         here = some["xyz"][-1] if len(some) else here
-    move, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Layout(move, *columns)
+    return columns.layout()
+
+
+class _Columns:
+    """The columns of a layout as they grow: written once, never put together again."""
+
+    def __init__(self, moves: int) -> None:
+        self.moves = moves
+        self.count = 0
+        self.move: Ints = np.empty(0, np.int64)
+        self.rest: Floats = np.empty((5, 0))
+
+    def add(self, moves: int, move: Ints, *rest: Floats) -> None:
+        """Add the blocks of some moves; `moves` are all so far."""
+        begin, self.count = self.count, self.count + len(move)
+        if self.count > len(self.move):
+            # room for all if the other moves are cut as these were, and a little more
+            room = self.count * self.moves * 21 // (20 * max(moves, 1)) + 1
+            grown, grown_rest = np.empty(room, np.int64), np.empty((5, room))
+            grown[:begin], grown_rest[:, :begin] = self.move[:begin], self.rest[:, :begin]
+            self.move, self.rest = grown, grown_rest
+        self.move[begin : self.count] = move
+        for column, values in zip(self.rest, rest, strict=True):
+            column[begin : self.count] = values
+
+    def layout(self) -> Layout:
+        return Layout(self.move[: self.count], *self.rest[:, : self.count])
 
 
 def plan(
@@ -333,24 +363,87 @@ def give_speeds(layout: Layout, rest: Bools, window: int) -> Blocks:
         np.not_equal(stood[1:], stood[:-1], out=standing[1:])
     else:
         standing[1:] = False
-    entry, peak = np.empty(count), np.empty(count)
+    speeds, peak = np.zeros(count + 1), np.empty(count)
     before = np.zeros(0)
     for first in range(0, count, CHUNK_BLOCKS):
-        # a chunk sees as far beyond its end as the planner does, and the last speed settled before it
-        part = slice(first - len(before), first + CHUNK_BLOCKS + 1 + window)
-        own = slice(first, first + CHUNK_BLOCKS)
-        gain = layout.acceleration_mm_s2[part] * layout.length_mm[part]
-        highest = np.where(standing[part], 0.0, layout.corner2[part])
-        reached = look_ahead(highest, 2 * gain, window, settled=before)[len(before) :]
-        entry2, exit2 = reached[:CHUNK_BLOCKS], np.append(reached, 0.0)[1 : CHUNK_BLOCKS + 1]
-        peak2 = (entry2 + exit2) / 2 + gain[len(before) :][:CHUNK_BLOCKS]
+        own = slice(first, min(first + CHUNK_BLOCKS, count))
+        entry2, _, peak2 = _speeds2(layout, own, window, before, standing)
         np.sqrt(np.minimum(layout.nominal_mm_s[own] ** 2, peak2), out=peak[own])
-        np.sqrt(entry2, out=entry[own])
+        np.sqrt(entry2, out=speeds[own])
         before = entry2[-1:].copy()
-    leave = np.append(entry[1:], 0.0)[:count]
     return Blocks(
-        layout.move, layout.length_mm, layout.steps, layout.acceleration_mm_s2, entry, peak, leave, standing
+        layout.move,
+        layout.length_mm,
+        layout.steps,
+        layout.acceleration_mm_s2,
+        speeds[:-1],
+        peak,
+        speeds[1:],
+        standing,
     )
+
+
+def _speeds2(
+    layout: Layout, own: slice, window: int, before: Floats, standing: Bools | None
+) -> tuple[Floats, Floats, Floats]:
+    """Return entry, exit and highest speed squared of the blocks of a chunk, the last one the rates apart.
+
+    A chunk sees as far beyond its end as the planner does, and the last entry speed squared `before` it.
+    """
+    part = slice(own.start - len(before), own.stop + 1 + window)
+    gain = layout.acceleration_mm_s2[part] * layout.length_mm[part]
+    highest = layout.corner2[part]
+    if standing is not None:
+        highest = np.where(standing[part], 0.0, highest)
+    reached = look_ahead(highest, 2 * gain, window, settled=before)[len(before) :]
+    size = own.stop - own.start
+    entry2 = reached[:size]
+    exit2 = reached[1 : size + 1] if len(reached) > size else np.append(reached[1:], 0.0)
+    return entry2, exit2, (entry2 + exit2) / 2 + gain[len(before) :][:size]
+
+
+def stops_cost_s(layout: Layout, blocks: Blocks, window: int) -> float:
+    """Reckon what standing still costs in braking and starting again.
+
+    Parameters
+    ----------
+    layout : Layout
+    blocks : Blocks
+        What `give_speeds` made of it.
+    window : int
+        As there.
+
+    Returns
+    -------
+    float
+        s, against the same blocks without a stop.
+    """
+    count, cost_s = len(layout.move), 0.0
+    before = np.zeros(0)
+    for first in range(0, count, CHUNK_BLOCKS):
+        own = slice(first, min(first + CHUNK_BLOCKS, count))
+        stops = blocks.rest[max(first, 1) : own.stop + 1 + window].any()
+        if not stops and (not first or math.sqrt(before[0]) == blocks.entry_mm_s[first - 1]):
+            before = blocks.entry_mm_s[own][-1:] ** 2  # the speeds here are the same with and without
+            continue
+        entry2, exit2, peak2 = _speeds2(layout, own, window, before, None)
+        before = entry2[-1:].copy()
+        entry, leave = np.sqrt(entry2), np.sqrt(exit2)
+        peak = np.sqrt(np.minimum(layout.nominal_mm_s[own] ** 2, peak2))
+        length, acceleration = layout.length_mm[own], layout.acceleration_mm_s2[own]
+        free_s = _seconds(length, acceleration, entry, peak, leave)
+        held_s = _seconds(
+            length, acceleration, blocks.entry_mm_s[own], blocks.peak_mm_s[own], blocks.exit_mm_s[own]
+        )
+        cost_s += float(held_s.sum() - free_s.sum())
+    return cost_s
+
+
+def _seconds(length: Floats, acceleration: Floats, v0: Floats, top: Floats, v1: Floats) -> Floats:
+    """Return the time of blocks from their lengths, accelerations and entry, highest and exit speeds, s."""
+    ramps = (2 * top * top - v0 * v0 - v1 * v1) / (2 * acceleration)
+    out: Floats = (2 * top - v0 - v1) / acceleration + np.maximum(length - ramps, 0.0) / top
+    return out
 
 
 def look_ahead(highest: Floats, gain: Floats, window: int, *, settled: Floats | None = None) -> Floats:

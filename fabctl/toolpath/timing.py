@@ -21,6 +21,7 @@ from fabctl.toolpath.planner import (
     Kinematics,
     give_speeds,
     lay_out,
+    stops_cost_s,
 )
 
 __all__ = ["ControllerCost", "Kinematics", "Timing", "energy_j", "estimate", "homing_s", "remaining_s"]
@@ -150,9 +151,8 @@ def estimate(
     stop_s = 0.0
     stops = blocks.move[blocks.rest][1:]
     if len(stops):
-        whole = give_speeds(layout, np.zeros(count, np.bool_), kinematics.look_ahead_blocks)
         idle_s = kinematics.idle_s + kinematics.sync_s
-        stop_s = float(block_s.sum() - whole.seconds().sum()) + idle_s * len(stops)
+        stop_s = stops_cost_s(layout, blocks, kinematics.look_ahead_blocks) + idle_s * len(stops)
         waits += np.bincount(stops, minlength=count) * idle_s
     held: Floats = np.zeros(count)
     if kinematics.cost is not None:

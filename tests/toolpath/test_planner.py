@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from fabctl.errors import InputError
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, CHUNK_MOVES, DWELL, FEED, MOVE, RAPID
-from fabctl.toolpath.planner import CHUNK_BLOCKS, Kinematics, chords, lay_out, look_ahead, plan
+from fabctl.toolpath.planner import (
+    CHUNK_BLOCKS,
+    Kinematics,
+    chords,
+    give_speeds,
+    lay_out,
+    look_ahead,
+    plan,
+    stops_cost_s,
+)
 
 LASER = Kinematics((80, 80, 400), (10000, 10000, 1000), (1200, 1200, 100), laser_mode=True)
 
@@ -81,6 +90,25 @@ def test_a_long_job_is_planned_as_if_it_were_seen_whole():
     whole = look_ahead(highest, 2 * layout.acceleration_mm_s2 * layout.length_mm, LASER.look_ahead_blocks)
     assert np.allclose(blocks.entry_mm_s**2, whole, rtol=1e-9, atol=1e-6)
     assert np.array_equal(blocks.exit_mm_s, np.append(blocks.entry_mm_s[1:], 0))
+
+
+@pytest.mark.parametrize("share", [0, 2e-4, 0.1])
+def test_what_stops_cost_is_what_the_same_job_takes_longer_with_them(share):
+    """Law: cost = whole plan with stops − whole plan without, wherever the stops stand."""
+    count = 4 * CHUNK_BLOCKS + 77
+    rng = np.random.default_rng(5)
+    moves = np.zeros(count, MOVE)
+    moves["motion"], moves["feed"] = FEED, 3000
+    moves["xyz"] = np.cumsum(np.abs(rng.normal(0, 0.3, (count, 3))), axis=0)
+    rest = rng.random(count) < share
+    if share:
+        rest[[CHUNK_BLOCKS - 1, 2 * CHUNK_BLOCKS, 3 * CHUNK_BLOCKS + LASER.look_ahead_blocks]] = True
+    layout = lay_out(moves, np.zeros(3), LASER)
+    with_stops = give_speeds(layout, rest, LASER.look_ahead_blocks)
+    without = give_speeds(layout, np.zeros(count, bool), LASER.look_ahead_blocks)
+    expected = with_stops.seconds().sum() - without.seconds().sum()
+    assert (expected > 0) == (share > 0)
+    assert stops_cost_s(layout, with_stops, LASER.look_ahead_blocks) == pytest.approx(expected, abs=1e-7)
 
 
 @given(st.lists(st.tuples(st.floats(-40, 40), st.floats(-40, 40), st.floats(-5, 5)), min_size=2, max_size=40))
