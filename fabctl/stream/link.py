@@ -12,7 +12,7 @@ from fabctl.errors import StoppedError
 from fabctl.shop.firmware import Firmware
 from fabctl.stream.port import Port
 from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
-from fabctl.stream.replies import Alarm, Banner, Error, Point, StartupRan, State, Status
+from fabctl.stream.replies import OK, Alarm, Banner, Error, Point, StartupRan, State, Status
 from fabctl.stream.stops import STOPS, Cause
 from fabctl.stream.turns import bytes_within
 
@@ -135,13 +135,14 @@ class Link:
         wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
         data = await bytes_within(wait_s)
         events = self.connection.receive(data)
-        for event in events:
+        notable = [event for event in events if not isinstance(event, Answered) or event.reply is not OK]
+        for event in notable:
             if isinstance(event, Status):
                 self._note(event)
             elif isinstance(event, Alarm | Banner):
                 self._doubt(event)
         if self.strict:
-            for event in events:
+            for event in notable:
                 self._judge(event)
             if not data and self.silent_s > SILENCE_S and not self.quiet:
                 raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fabctl.stream.replies import Point
 
@@ -18,8 +18,7 @@ SEGMENTS = 6
 stepper.c), each of another block when moves are short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One planned move of a program.
 
     Parameters
@@ -46,8 +45,7 @@ class Leg:
     power: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What a position proves.
 
     Parameters
@@ -169,10 +167,10 @@ class PathWatch:
 
 def _settled(leg: Leg, tip_mm: Point) -> Leg:
     """Let axes that a leg does not name stay where they are."""
-    if not any(map(math.isnan, leg.end_mm)):
+    if not math.isnan(sum(leg.end_mm)):
         return leg
     x, y, z = (here if math.isnan(end) else end for here, end in zip(tip_mm, leg.end_mm, strict=True))
-    return replace(leg, end_mm=(x, y, z))
+    return leg._replace(end_mm=(x, y, z))
 
 
 def distance_mm(point_mm: Point, start_mm: Point, leg: Leg) -> float:
@@ -190,15 +188,12 @@ def distance_mm(point_mm: Point, start_mm: Point, leg: Leg) -> float:
 
 
 def _from_line(point: Point, start: Point, end: Point) -> float:
-    along = [e - s for s, e in zip(start, end, strict=True)]
-    to = [p - s for s, p in zip(start, point, strict=True)]
-    square = sum(a * a for a in along)
-    share = (
-        0.0
-        if square == 0
-        else min(1.0, max(0.0, sum(a * t for a, t in zip(along, to, strict=True)) / square))
-    )
-    return math.dist(to, [a * share for a in along])
+    # axis by axis: dozens of these a report
+    ax, ay, az = end[0] - start[0], end[1] - start[1], end[2] - start[2]
+    tx, ty, tz = point[0] - start[0], point[1] - start[1], point[2] - start[2]
+    square = ax * ax + ay * ay + az * az
+    share = 0.0 if square == 0 else min(1.0, max(0.0, (ax * tx + ay * ty + az * tz) / square))
+    return math.dist((tx, ty, tz), (ax * share, ay * share, az * share))
 
 
 def _from_arc(point: Point, start: Point, leg: Leg, centre: tuple[float, float]) -> float:

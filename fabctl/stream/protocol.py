@@ -14,10 +14,12 @@ import re
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, StrEnum
+from typing import NamedTuple
 
 from fabctl.errors import FabctlError
 from fabctl.stream.replies import (
     GRBL,
+    OK,
     Alarm,
     Banner,
     Error,
@@ -35,6 +37,9 @@ REPLY_LIMIT_BYTES = 256
 
 _SENDABLE = re.compile(rb"[\x20-\x7e]*")
 _REALTIME_IN_LINE = re.compile(rb"[?!~]")
+# what nearly every line is: it needs no closer look
+_PLAIN = re.compile(rb"(?:G0*[0-3](?![0-9.]))?[A-FH-Z0-9.+-]*")
+_OK_LINE = b"ok\r\n"
 _ALONE = re.compile(r"\$(?!J=)|G0*10(?![0-9.])|G0*(?:28|30)\.1")
 
 
@@ -146,8 +151,7 @@ class Fault:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """A line got its answer: the answer, the number of the line, and its text."""
 
     reply: Ok | Error
@@ -158,15 +162,11 @@ class Answered:
 Event = Reply | Fault | Answered
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     line: bytes
     number: int
+    size: int
     alone: bool
-
-    @property
-    def size(self) -> int:
-        return len(self.line) + 1
 
 
 class Connection:
@@ -226,8 +226,9 @@ class Connection:
         """
         if not self._in_flight:
             return True
-        room = self.window_bytes - self.in_flight_bytes
-        return len(line) < room and not self._in_flight[-1].alone and not needs_alone(line)
+        if len(line) >= self.window_bytes - self.in_flight_bytes or self._in_flight[-1].alone:
+            return False
+        return _PLAIN.fullmatch(line) is not None or not needs_alone(line)
 
     def send_line(self, line: bytes, number: int = 0) -> bytes:
         """Take a line into account and return the bytes to write.
@@ -249,18 +250,22 @@ class Connection:
         LocalProtocolError
             When it must not be sent now, or ever.
         """
-        self._check_line(line)
+        size, plain = len(line) + 1, _PLAIN.fullmatch(line) is not None
+        if not plain or size > self.window_bytes:
+            self._check_line(line)
         if self.awaits_banner or self.state is None:
             raise LocalProtocolError(f"{line!r} before the controller has said what it is doing")
-        if not _takes(RULES[self.state].lines, line):
+        if not (plain and self.state is State.RUN) and not _takes(RULES[self.state].lines, line):
             raise LocalProtocolError(
                 f"{line!r} in state {self.state}, which takes {RULES[self.state].lines.value}"
             )
-        if not self.fits(line):
+        alone = not plain and needs_alone(line)
+        if self._in_flight and (
+            alone or self._in_flight[-1].alone or self.in_flight_bytes + size > self.window_bytes
+        ):
             raise LocalProtocolError(f"{line!r} does not fit: {self.in_flight_bytes} bytes in flight")
-        entry = _Sent(line, number, needs_alone(line))
-        self._in_flight.append(entry)
-        self.in_flight_bytes += entry.size
+        self._in_flight.append(_Sent(line, number, size, alone))
+        self.in_flight_bytes += size
         if number:
             self.sent = number
         if self.state is State.CHECK and line == b"$C":
@@ -317,6 +322,10 @@ class Connection:
         list of Event
             In the controller's order; what is no whole line yet waits for its rest.
         """
+        if not self._partial and len(data) <= len(_OK_LINE) * len(self._in_flight):
+            count = len(data) // len(_OK_LINE)
+            if data == _OK_LINE * count:
+                return [self._answered(OK) for _ in range(count)]
         self._partial += data
         if b"\n" not in data:
             return self._overlong()
@@ -357,17 +366,20 @@ class Connection:
 
     def _answer(self, reply: Ok | Error, events: list[Event]) -> None:
         if self._in_flight:
-            entry = self._in_flight.popleft()
-            self.in_flight_bytes -= entry.size
-            if entry.number:
-                self.acknowledged = entry.number
-            events.append(Answered(reply, entry.number, entry.line))
+            events.append(self._answered(reply))
         elif self.awaits_banner:
             # a blank EEPROM says error:7 before its banner; a reset may overtake an answer
             events.append(reply)
         else:
             name = "ok" if isinstance(reply, Ok) else f"error:{reply.code}"
             events.append(Fault(FaultKind.STRAY_ANSWER, name))
+
+    def _answered(self, reply: Ok | Error) -> Answered:
+        line, number, size, _ = self._in_flight.popleft()
+        self.in_flight_bytes -= size
+        if number:
+            self.acknowledged = number
+        return Answered(reply, number, line)
 
     def _report(self, status: Status, events: list[Event]) -> None:
         before = self.state

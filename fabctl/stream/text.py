@@ -10,25 +10,26 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from fabctl.errors import InputError, RefusedError
 
 PIECE_BYTES = 1 << 16
 TURN_LINES = 1000
+GROUP_LINES = 64
+"""So many are looked at as one: a line by itself costs three times as much."""
 LONGEST_LINE_BYTES = 1 << 20
 
 _COMMENT = re.compile(rb"\([^()\r\n]*\)|;.*")
 _BLANK = re.compile(rb"[ \t]+")
+_PLAIN_LINES = re.compile(rb"(?:[A-LN-Z][-+]?(?:\d++\.?+\d*+|\.\d++)|\n)*+")
 _WORDS = re.compile(rb"(?:[A-Z][-+]?(?:\d+\.?\d*|\.\d+))*")
 _PERSON = re.compile(rb"M0*(?:0|1|6)(?![0-9.])")
 _PERSON_ALONE = re.compile(rb"(?:N\d+)?(?:T\d+)?M0*(?:0|1|6)(?:T\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class WireLine:
+class WireLine(NamedTuple):
     """One line of a program as it is sent.
 
     Parameters
@@ -192,9 +193,21 @@ def numbered(pieces: Iterable[bytes], limit_chars: int) -> Iterator[tuple[int, W
     """
     number = 0
     for lines in _whole_lines(pieces):
-        for raw in lines:
-            number += 1
-            yield number, _wire_line(number, raw, limit_chars)
+        for at in range(0, len(lines), GROUP_LINES):
+            group = lines[at : at + GROUP_LINES]
+            plain = _are_plain(group, limit_chars)
+            for raw in group:
+                number += 1
+                yield number, WireLine(number, raw) if plain else _wire_line(number, raw, limit_chars)
+
+
+def _are_plain(group: list[bytes], limit_chars: int) -> bool:
+    """Tell whether lines are sent as they are: words without blanks, comments, M words or lower case."""
+    return (
+        max(map(len, group)) <= limit_chars
+        and b"" not in group
+        and _PLAIN_LINES.fullmatch(b"\n".join(group)) is not None
+    )
 
 
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:

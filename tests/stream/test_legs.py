@@ -2,7 +2,6 @@
 
 import math
 import struct
-from dataclasses import astuple
 
 import pytest
 
@@ -28,8 +27,8 @@ def test_legs_come_back_as_they_were_written(file):
     rapid, cut, arc = read_legs(file, DIGEST)
     assert (rapid.number, rapid.end_mm[2], rapid.feed_mm_min) == (2, 5.0, math.inf)
     assert all(map(math.isnan, rapid.end_mm[:2]))
-    assert astuple(cut) == (3, (10.0, 0.25, -1.5), None, False, 300.0, 0.5)
-    assert astuple(arc) == (4, (20.0, 0.25, -1.5), (15.0, 0.25), True, 900.0, 1.0)
+    assert cut == (3, (10.0, 0.25, -1.5), None, False, 300.0, 0.5)
+    assert arc == (4, (20.0, 0.25, -1.5), (15.0, 0.25), True, 900.0, 1.0)
 
 
 def test_legs_of_another_program_are_refused(file):

@@ -92,3 +92,26 @@ def test_law_only_plain_words_pass_whatever_the_file_holds(text):
     except RefusedError:
         return
     assert all(re.fullmatch(rb"[A-Z0-9.+-]{1,79}", line.text) for line in lines)
+
+
+PIECES = ["G1X1", "X-.5Y3.", "G1 X2", "m5", "M5", "M0", "x1", "(a!)", "", "%", "G1X1;b", "Y1.2.3", "X", "$X"]
+PIECES += ["X" + "1" * 90]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9), st.integers(0, 70))
+def test_law_lines_looked_at_together_are_as_each_by_itself(lines, before):
+    """Groups of plain lines take a short way; what goes out, or why not, is the same."""
+    text = "\n".join([*["G1X1"] * before, *lines]).encode()
+
+    def said(pieces):
+        try:
+            return [line for _, line in numbered(pieces, 79)]
+        except RefusedError as error:
+            return error.problem, error.place
+
+    careful = said([b"".join(line + b" \n" for line in text.splitlines())])
+    together = said([text])
+    if isinstance(careful, tuple):
+        assert together[1:] == careful[1:]
+    else:
+        assert together == careful
