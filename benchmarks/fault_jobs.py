@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,36 @@ class Job:
     lines: list[str] = field(default_factory=lambda: ["G21", "G90"])
     legs: list[Leg] = field(default_factory=list)
     here: Point = (0.0, 0.0, 0.0)
+    full_scale: float = 1.0
+    beam: bool = False
+    feed: float = 0.0
+    speed: float = 0.0
 
     def say(self, *lines: str) -> None:
         """Add lines that do not move."""
-        self.lines += lines
+        for line in lines:
+            self.lines.append(line)
+            self._note(line)
+
+    def _note(self, line: str) -> None:
+        """Keep the feed and speed a line sets."""
+        for letter, value in re.findall(r"([FSM])(\d+)", line):
+            if letter == "F":
+                self.feed = float(value)
+            elif letter == "S":
+                self.speed = float(value)
+            elif value == "5":
+                self.speed = 0.0
+
+    def _leg(
+        self, at: Point, words: str, *, centre: tuple[float, float] | None = None, cw: bool = False
+    ) -> None:
+        """Plan the move of the last line."""
+        self._note(words)
+        rapid = words.startswith("G0")
+        power = 0.0 if self.beam and rapid else self.speed / self.full_scale
+        feed = math.inf if rapid else self.feed
+        self.legs.append(Leg(len(self.lines), at, centre, cw, feed, power))
 
     def go(self, x: float, y: float, z: float | None = None, words: str = "G0") -> None:
         """Add a straight move; without Z that axis is not named."""
@@ -38,14 +65,14 @@ class Job:
         height = "" if z is None else f"Z{at[2]:.3f}"
         motion, tail = words[:2], words[2:]
         self.lines.append(f"{motion}X{at[0]:.3f}Y{at[1]:.3f}{height}{tail}")
-        self.legs.append(Leg(len(self.lines), at))
+        self._leg(at, words)
         self.here = at
 
     def turn(self, x: float, y: float, i: float, j: float, *, clockwise: bool = True) -> None:
         """Add an arc at the present height."""
         at = (round(x, 3), round(y, 3), self.here[2])
         self.lines.append(f"{'G2' if clockwise else 'G3'}X{at[0]:.3f}Y{at[1]:.3f}I{i:.3f}J{j:.3f}")
-        self.legs.append(Leg(len(self.lines), at, (self.here[0] + i, self.here[1] + j), clockwise))
+        self._leg(at, "G2", centre=(self.here[0] + i, self.here[1] + j), cw=clockwise)
         self.here = at
 
     @property
@@ -68,9 +95,8 @@ class Job:
         return moves
 
 
-def router() -> Job:
+def router(job: Job) -> None:
     """Mill a square with round corners, and a circle."""
-    job = Job()
     job.say("M3S5000", "G4P0.5")
     job.go(0, 0, 5)
     job.go(4, 0)
@@ -86,12 +112,10 @@ def router() -> Job:
     job.go(job.here[0], job.here[1], 5)
     job.go(0, 0)
     job.say("M5")
-    return job
 
 
-def raster() -> Job:
+def raster(job: Job) -> None:
     """Engrave rows of many powers, M4."""
-    job = Job()
     job.say("M4S0")
     for row in range(6):
         y, forth = 0.4 * row, row % 2 == 0
@@ -104,12 +128,10 @@ def raster() -> Job:
         job.go(22 if forth else -2, y, None, "G1S0")
     job.go(0, 0, 0)
     job.say("M5")
-    return job
 
 
-def burn() -> Job:
+def burn(job: Job) -> None:
     """Cut two squares with a beam that does not follow the speed, M3."""
-    job = Job()
     job.go(0, 0, 0)
     for x in (0, 25):
         job.go(x, 0)
@@ -118,12 +140,10 @@ def burn() -> Job:
             job.go(x + dx, dy, None, "G1F1200" if side == 0 else "G1")
         job.say("M5")
     job.go(0, 0)
-    return job
 
 
-def drill() -> Job:
+def drill(job: Job) -> None:
     """Drill nine holes, with a dwell in each."""
-    job = Job()
     job.say("M3S8000", "G4P0.5")
     job.go(0, 0, 3)
     for k in range(9):
@@ -134,12 +154,10 @@ def drill() -> Job:
         job.go(x, y, 3)
     job.go(0, 0)
     job.say("M5")
-    return job
 
 
-def tools() -> Job:
+def tools(job: Job) -> None:
     """Mill two contours with a tool change between them."""
-    job = Job()
     for tool in (1, 2):
         if tool > 1:
             job.say(f"T{tool}M6")
@@ -153,7 +171,6 @@ def tools() -> Job:
         job.go(10 * tool, 0, 4)
         job.say("M5")
     job.go(0, 0)
-    return job
 
 
 @dataclass(frozen=True)
@@ -217,7 +234,7 @@ class Setup:
         )
 
 
-_JOBS: dict[str, tuple[str, Callable[[], Job]]] = {
+_JOBS: dict[str, tuple[str, Callable[[Job], None]]] = {
     "router": ("router-3018", router),
     "raster": ("laser-400", raster),
     "burn": ("laser-400", burn),
@@ -230,5 +247,8 @@ NAMES = (*_JOBS, "raster-homing", "tools-homing")
 
 def setup(name: str) -> Setup:
     """Return a job on its machine by name."""
-    machine, make = _JOBS[name.removesuffix("-homing")]
-    return Setup(name, load_machine(machine), make(), name.endswith("-homing"))
+    where, fill = _JOBS[name.removesuffix("-homing")]
+    machine = load_machine(where)
+    job = Job(full_scale=machine.head.full_scale, beam=machine.head.kind == "laser")
+    fill(job)
+    return Setup(name, machine, job, name.endswith("-homing"))

@@ -101,6 +101,12 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     _refuse_stored_lines(port, heard)
     notes = _compare(port, settings, machine, firmware)
     build = next((event for event in heard if isinstance(event, Version)), None)
+    if link.certainty.lost:
+        raise LinkError(
+            f"{link.certainty.lost} while it was asked what it is",
+            file=port.name,
+            remedy="look at the controller's power supply and USB cable, then connect again",
+        )
     link.strict = True
     return link, Controller(
         version=build.version if build else version,

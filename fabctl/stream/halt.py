@@ -14,6 +14,8 @@ from fabctl.stream.stops import STOPS, Answer, Cause
 AGAIN_S = 0.5
 """A stop byte may be lost on the wire; sending it again is harmless."""
 IDLE_REPORTS = 3
+HEAD_S = 1.5
+HEAD_POLL_S = 0.02
 BRAKED: frozenset[State] = frozenset({State.HOLD_DONE, State.DOOR_CLOSED, State.DOOR_OPEN})
 
 
@@ -71,6 +73,7 @@ async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
     if after is None or not restarted:
         return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
     same = answer is Answer.RELEASE or (stood is not None and link.mpos_mm == stood)
+    lost = lost or bool(link.certainty.lost) or link.certainty.doubtful
     known = same and not lost and after.state in {State.IDLE, State.ALARM}
     return Outcome(known, head_is_off(link), link.mpos_mm, link.work_mm)
 
@@ -80,7 +83,8 @@ def head_is_off(link: Link) -> bool | None:
     status = link.status
     if status is None or status.speed is None:
         return None
-    return status.speed == 0
+    # a hold in the last moments before M5 leaves the head on at speed 0: only the pin itself tells
+    return status.speed == 0 and not set(link.accessories) & {"S", "C"}
 
 
 async def _brake(link: Link, braking_s: float) -> Point | None:
@@ -108,10 +112,24 @@ def _hold(link: Link) -> None:
     link.port.write(link.connection.send_realtime(Realtime.HOLD))
 
 
+async def see_head(link: Link) -> None:
+    """Wait for a report that tells of the head's own pin: Grbl sends one in ten or twenty."""
+    until_s = link.port.clock_s() + HEAD_S
+    while link.port.clock_s() < until_s:
+        for event in await link.pump(HEAD_POLL_S, HEAD_POLL_S):
+            if isinstance(event, Status) and event.overrides is not None:
+                return
+
+
 async def _report_after(link: Link) -> Status | None:
     if link.connection.awaits_banner:
         return None
     link.forgive_silence()
+    # what was told before the reset is no longer true
+    link.accessories = ""
     with contextlib.suppress(LinkError):
-        return await link.fresh_status()
+        status = await link.fresh_status()
+        if status.overrides is None:
+            await see_head(link)
+        return link.status
     return None

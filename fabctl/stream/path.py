@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from fabctl.stream.replies import Point
@@ -102,6 +103,7 @@ class PathWatch:
         self._blocks = blocks
         self._least_mm = least_mm
         self._proven = 0
+        self._near = 0
         self.watches = self._next is not None
 
     @property
@@ -133,11 +135,16 @@ class PathWatch:
         if not near:
             return Place(self._proven, sent, min(offs))
         at_most = self._window[near[-1]][1].number
+        self._near = near[-1] - near[0] + 1
         for _ in range(near[0]):
             self._window.popleft()
         # lines before the first move that fits are done; that move's own line is under way
         self._proven = max(self._proven, self._window[0][1].number - 1)
         return Place(self._proven, at_most, 0.0)
+
+    def near(self) -> list[Leg]:
+        """Return the legs that may be under way at the place located last, and those prepared behind them."""
+        return [leg for _, leg in islice(self._window, self._near + SEGMENTS)]
 
     def take_all(self, sent: int) -> Point:
         """Take the moves of all lines sent and return where they end, mm, work coordinates."""

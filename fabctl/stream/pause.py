@@ -54,11 +54,14 @@ async def stay_held(
         When the machine does not hold, or a beam stays on in it.
     """
     hooks.operator.wants_hold = hooks.operator.wants_resume = False
+    # what was told before may be of a head that is off by now
+    link.accessories = (link.status and link.status.accessories) or ""
     held = _Hold(link, machine, hooks, asked, link.port.clock_s())
     if asked:
         link.realtime(Realtime.HOLD)
     while not held.over:
-        status = await _turn(link, report, POLL_S if held.told else FAST_POLL_S)
+        calm = held.told and not held.turning
+        status = await _turn(link, report, POLL_S if calm else FAST_POLL_S)
         if status is not None:
             await held.look()
 
@@ -85,6 +88,8 @@ class _Hold:
             await tell(link, self.hooks, "hold", asked=self.asked, executed=executed, **link.place)
         if state is State.HOLD_DONE and head_is_off(link) is False:
             self._stop_tool()
+        else:
+            self.turning = 0
         self.over = state not in PAUSED and (self.told or not self.asked)
         if not self.over:
             self._mind_the_time()

@@ -12,16 +12,18 @@ from collections.abc import Iterator
 
 from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.shop.machine import Machine
+from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect, read_offsets
 from fabctl.stream.gather import Gather
-from fabctl.stream.halt import Outcome, halt, head_is_off
+from fabctl.stream.halt import Outcome, halt, head_is_off, see_head
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import Link
+from fabctl.stream.modal import Words
 from fabctl.stream.path import PathWatch
 from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
-from fabctl.stream.replies import Point, State, Status
+from fabctl.stream.replies import ParserState, Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
 from fabctl.stream.tell import tell
@@ -32,6 +34,7 @@ from fabctl.stream.watch import Watch
 SETTLE_S = 3.0
 DRAIN = b"G4P0.01"
 """Answered only when the planner is empty; moves nothing."""
+MODES = b"$G"
 
 
 def run(port: Port, order: Order, hooks: Hooks | None = None) -> RunResult:
@@ -121,6 +124,9 @@ class _Run:
         self._section = 1
         link.attend = self._attend
         link.strict, link.cause = True, None
+        x, y, z = order.machine.max_rate_mm_min
+        link.certainty = Certainty((x / 60, y / 60, z / 60))
+        self._words = Words()
 
     async def carry_out(self) -> RunResult:
         """Do all of it and name the end."""
@@ -199,7 +205,8 @@ class _Run:
         path = PathWatch(
             self._order.legs, start_mm, tolerance_mm(machine), self._controller.blocks, 2 / min(steps)
         )
-        self._watch = Watch(link, path, laser=machine.head.kind == "laser")
+        self._watch = Watch(link, path, laser=machine.head.kind == "laser", machine=machine)
+        self._words = Words()
         self._start_s = link.port.clock_s()
         self._watch.restart()
 
@@ -235,6 +242,7 @@ class _Run:
                 and self._hooks.sending(line.number) is not False
             ):
                 batch += connection.send_line(line.text, line.number)
+                self._words.take(line.text)
                 line = next(lines, None)
             if batch:
                 port.write(bytes(batch))
@@ -253,7 +261,7 @@ class _Run:
         if operator.wants_hold and link.connection.state is not State.CHECK:
             await self._stay_held(asked=True)
             return
-        for event in await link.pump():
+        for event in await link.pump(poll_s=self._watch.poll_s):
             if isinstance(event, Status):
                 self._watch.look(event)
                 self._report(event)
@@ -304,6 +312,17 @@ class _Run:
         if self._watch.path.watches:
             _demand_position(self._link, self._order.machine, end_mm)
         connection.mark_executed(connection.sent)
+        await self._compare_words()
+        await see_head(link)
+
+    async def _compare_words(self) -> None:
+        """Ask which feed and speed hold: a changed one is seen nowhere else."""
+        while self._link.connection.state is not State.IDLE:
+            # somebody holds the machine just now
+            await self._step()
+        for event in await self._link.command(MODES):
+            if isinstance(event, ParserState) and (wrong := self._words.differs(event)):
+                raise self._link.fail(Cause.NOT_AS_PLANNED, f"the controller has {wrong}")
 
     async def _finish(self) -> None:
         await self._drain()

@@ -73,6 +73,7 @@ class Cause(StrEnum):
     WRONG_END = "wrong end position"
     LEFT_OVER = "bytes left over"
     HEAD_ON = "head still on"
+    NOT_AS_PLANNED = "not as planned"
     PROBE = "probe not believed"
     INTERRUPTED = "sender interrupted"
 
@@ -185,6 +186,12 @@ STOPS: dict[Cause, StopRule] = {
         Answer.HOLD,
         EndState.KNOWN,
         "clean plate and tool, look at the probe's clip and wire, and probe again",
+    ),
+    Cause.NOT_AS_PLANNED: StopRule(
+        "a feed, speed or power that no move under way was planned with",
+        Answer.HOLD,
+        EndState.KNOWN,
+        _LINK,
     ),
     Cause.INTERRUPTED: StopRule(
         "the sender itself failed: disk full, a bug, Ctrl-C outside its handler",

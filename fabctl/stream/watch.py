@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from fabctl.stream.link import Link
-from fabctl.stream.path import PathWatch, Place
+from fabctl.shop.machine import Machine
+from fabctl.stream.link import FAST_POLL_S, Link
+from fabctl.stream.path import Leg, PathWatch, Place
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.stops import Cause
 
 STALL_S = 1.6
 """With a poll every 0.2 s a stall is noticed within 2 s."""
-STANDING_BEAM_S = 0.3
+WATCH_POLL_S = 0.1
+"""While a program runs: what strays is seen within 0.15 s. Ten reports a second cost an 8-bit board 0.8 %."""
+STANDING_BEAM_S = 0.04
+"""Between the report that first shows it and the one that stops it; in all less than 0.3 s."""
+PIERCING_S = 0.3
+FEED_MARGIN = 1.01
+SPEED_MARGIN = 1.005
 MOVING: frozenset[State] = frozenset({State.RUN, State.IDLE, State.CHECK})
 
 _DWELL = re.compile(rb"G0*4(?![0-9.])")
@@ -31,16 +38,31 @@ class Watch:
         The planned moves under way.
     laser : bool
         Whether the head burns where it stands.
+    machine : Machine, optional
+        What S means; without it feed and power are not compared.
+
+    Attributes
+    ----------
+    poll_s : float
+        How soon the next report is wanted, s: sooner when the last one was odd.
     """
 
     link: Link
     path: PathWatch
     laser: bool
+    machine: Machine | None = None
     place: Place = field(default_factory=lambda: Place(0, 0, 0.0))
     _since_s: float = 0.0
     _acknowledged: tuple[int, int] = (0, 0)
     _position_mm: Point | None = None
     _beam_since_s: float | None = None
+    _overrides: tuple[int, int, int] = (100, 100, 100)
+    _odd: str = ""
+
+    @property
+    def poll_s(self) -> float:
+        """How soon the next report is wanted, s: sooner when the last one was odd."""
+        return WATCH_POLL_S if self._beam_since_s is None and not self._odd else FAST_POLL_S
 
     def restart(self) -> None:
         """Begin to wait anew: after a pause, or when lines are sent after none were under way."""
@@ -53,11 +75,13 @@ class Watch:
         Raises
         ------
         StoppedError
-            At a stall, off the path, or a beam that stands still.
+            At a stall, off the path, at a feed or power nothing was planned with, or a beam that stands
+            still.
         """
         self._look_for_progress(status)
         self._look_at_beam(status)
         self._look_at_path()
+        self._look_at_words(status)
 
     def _look_for_progress(self, status: Status) -> None:
         connection, now_s = self.link.connection, self.link.port.clock_s()
@@ -88,6 +112,8 @@ class Watch:
             and status.feed_mm_min == 0
             and bool(status.speed)
             and "S" in self.link.accessories
+            # a short dwell that was asked for burns as asked for
+            and not 0 < dwell_s(self.link.connection.oldest_line) <= PIERCING_S
         )
         if not burns:
             self._beam_since_s = None
@@ -118,6 +144,52 @@ class Watch:
                 f"at {where}: {self.place.off_mm:.3f} mm off every move of lines "
                 f"{self.place.at_least + 1} … {connection.sent}",
             )
+
+    def _look_at_words(self, status: Status) -> None:
+        """Compare feed and speed with the moves that can be under way; a second odd report ends the run."""
+        before, self._overrides = self._overrides, status.overrides or self._overrides
+        odd = ""
+        if status.state is State.RUN and self.machine is not None:
+            legs = self.path.near()
+            if legs:
+                highest = max(before[0], self._overrides[0]) / 100, max(before[2], self._overrides[2]) / 100
+                lowest = min(before[2], self._overrides[2]) / 100
+                odd = _odd_feed(status, legs, highest[0]) or _odd_speed(
+                    status, legs, self.machine, (lowest, highest[1])
+                )
+        if odd and self._odd:
+            # a head that fell to nothing by itself is what a restart looks like
+            self.link.certainty.doubtful |= status.speed == 0
+            raise self.link.fail(Cause.NOT_AS_PLANNED, odd)
+        self._odd = odd
+
+
+def _odd_feed(status: Status, legs: list[Leg], override: float) -> str:
+    """Say what is wrong with a feed; nothing below the planned one is, a machine takes its time."""
+    feeds = [leg.feed_mm_min for leg in legs if leg.feed_mm_min is not None]
+    if status.feed_mm_min is None or len(feeds) < len(legs):
+        return ""
+    most = max(feeds) * override
+    if status.feed_mm_min <= most * FEED_MARGIN + 1:
+        return ""
+    return f"F{status.feed_mm_min:g} where at most F{most:g} was planned"
+
+
+def _odd_speed(status: Status, legs: list[Leg], machine: Machine, overrides: tuple[float, float]) -> str:
+    """Say what is wrong with a speed or power."""
+    powers = [leg.power for leg in legs if leg.power is not None]
+    if status.speed is None or len(powers) < len(legs):
+        return ""
+    head = machine.head
+    low, high = min(powers) * head.full_scale * overrides[0], max(powers) * head.full_scale * overrides[1]
+    if high > 0:
+        high = max(high, head.min_rpm)
+    if status.speed > high * SPEED_MARGIN + 1:
+        return f"S{status.speed:g} where at most S{high:g} was planned"
+    # in laser mode the power follows the speed down
+    if not head.laser_mode and status.speed < low / SPEED_MARGIN - 1:
+        return f"S{status.speed:g} where at least S{low:g} was planned"
+    return ""
 
 
 def dwell_s(line: bytes) -> float:

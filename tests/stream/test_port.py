@@ -73,6 +73,20 @@ class Far:
         self.thread.join(5)
 
 
+class Hurried:
+    """A port whose clock runs as fast as the controller behind it."""
+
+    def __init__(self, port, speed):
+        self.port, self.speed, self.name = port, speed, port.name
+        self.write, self.close = port.write, port.close
+
+    def read(self, timeout_s):
+        return self.port.read(timeout_s / self.speed)
+
+    def clock_s(self):
+        return self.port.clock_s() * self.speed
+
+
 @posix
 def test_bytes_go_both_ways_whole(terminal, opened):
     far, name = terminal
@@ -147,7 +161,7 @@ def test_a_whole_program_runs_over_a_pseudo_terminal(terminal, opened, bench, sq
     it = bench()
     served = Far(far, it.machine.settings())
     try:
-        result = run(opened(name), it.order(square_job()), it.hooks())
+        result = run(Hurried(opened(name), served.speed), it.order(square_job()), it.hooks())
     finally:
         served.stop()
     assert result.end_state is EndState.DONE

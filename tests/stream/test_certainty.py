@@ -1,0 +1,80 @@
+"""Signs that a position is no longer what it says, and which of them only a restart gives."""
+
+import pytest
+
+from fabctl.stream.certainty import Certainty
+from fabctl.stream.replies import State, Status
+
+RATES = (50.0, 50.0, 20.0)
+ZERO = (0.0, 0.0, 0.0)
+
+
+def heard(*reports, rates=RATES):
+    sure = Certainty(rates)
+    for time_s, place, status in reports:
+        sure.report(status, place, time_s)
+    return sure
+
+
+RUN, IDLE, ALARM = Status(State.RUN), Status(State.IDLE), Status(State.ALARM)
+TELLS = Status(State.RUN, wco_mm=ZERO)
+
+
+def test_a_move_as_fast_as_the_machine_can_is_no_jump():
+    places = [(k * 0.1, (5.0 * k, 0.0, 0.0), RUN) for k in range(1, 30)]
+    assert heard(*places).lost == ""
+
+
+def test_two_reports_in_one_batch_are_no_jump():
+    places = [
+        (1.0, (1.0, 0, 0), RUN),
+        (1.1, (5.0, 0, 0), RUN),
+        (2.1, (20.0, 0, 0), RUN),
+        (2.1, (60.0, 0, 0), RUN),
+    ]
+    assert heard(*places).lost == ""
+
+
+def test_an_axis_faster_than_it_can_is_a_jump():
+    sure = heard((1.0, (1.0, 1.0, 20.0), RUN), (1.1, (1.0, 1.0, 20.0), RUN), (1.2, (1.0, 1.0, 0.0), RUN))
+    assert "jumped from 1.000, 1.000, 20.000" in sure.lost
+
+
+def test_coming_to_zero_is_doubtful_and_no_reason_to_stop():
+    sure = heard((1.0, (1.0, 0, 0), RUN), (1.1, (0.5, 0, 0), RUN), (1.2, ZERO, IDLE))
+    assert (sure.lost, sure.doubtful) == ("", True)
+
+
+def test_standing_at_zero_is_not_doubtful():
+    assert not heard((1.0, ZERO, IDLE), (1.1, ZERO, IDLE)).doubtful
+
+
+@pytest.mark.parametrize(("between", "doubtful"), [(3, True), (10, False)])
+def test_offsets_told_out_of_turn_are_doubtful(between, doubtful):
+    sure = heard((0.1, (9.0, 0, 0), TELLS), *((1.0 + k, (9.0, 0, 0), RUN) for k in range(between)))
+    sure.report(TELLS, (9.0, 0.0, 0.0), 20.0)
+    assert sure.doubtful == doubtful
+
+
+def test_new_offsets_may_be_told_at_any_time():
+    sure = heard((0.1, (9.0, 0, 0), TELLS), (0.2, (9.0, 0, 0), Status(State.RUN, wco_mm=(1.0, 0.0, 0.0))))
+    assert not sure.doubtful
+
+
+def test_an_alarm_that_was_not_told_is_a_restart():
+    assert heard((0.1, ZERO, RUN), (0.2, ZERO, ALARM)).lost
+    assert not heard((0.1, ZERO, ALARM), (0.2, ZERO, ALARM)).lost
+    told = heard((0.1, ZERO, RUN))
+    told.alarm(loses=False)
+    told.report(ALARM, ZERO, 0.2)
+    assert not told.lost
+
+
+def test_a_banner_nobody_asked_for_loses_the_position_until_it_is_found_anew():
+    sure = heard((0.1, ZERO, RUN))
+    sure.restart(asked=True)
+    assert not sure.lost
+    sure.restart(asked=False)
+    assert "restarted" in sure.lost
+    sure.forget()
+    assert not sure.lost
