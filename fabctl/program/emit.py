@@ -222,6 +222,8 @@ def emit(moves: Moves, modal: Modal, dialect: Dialect, decimals: int, *, keep_mo
         motion = np.ascontiguousarray(moves["motion"])
         arc = (motion == ARC_CW) | (motion == ARC_CCW)
         exact = np.multiply(moves["xyz"].T, scale, order="C")
+        if not _within(exact, -FARTHEST_MM * scale + 1, FARTHEST_MM * scale - 1):
+            check_writable(moves, decimals)  # an arc's chords reach beyond its ends
     dwell = motion == DWELL
     grid = np.rint(exact, out=exact).astype(np.int32)
     if dwell.any():
