@@ -1,9 +1,9 @@
 """Computers that die while they drive a machine: real processes, killed, beside a controller that lives on.
 
-The controller runs here, its time faster than ours; the sender is a child that opens it as a socket and is
-killed with SIGKILL, at a moment nobody chose or at a named point of its own work. ``python -m
-benchmarks.crashes`` is the nursery: it imports all a sender needs once and forks a child for each line of
-JSON on its standard input, so that a thousand deaths cost no thousand starts.
+The controller runs here, in real time, as a machine quicker than most; the sender is a child that opens it
+as a socket and is killed with SIGKILL, at a moment nobody chose or at a named point of its own work.
+``python -m benchmarks.crashes`` is the nursery: it imports all a sender needs once and forks a child for each
+line of JSON on its standard input, so that a thousand deaths cost no thousand starts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import select
 import signal
 import socket
@@ -26,24 +27,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.course import Course, Truth, course, lies
+from benchmarks.course import Course, Truth, course, lies, tool_x_mm
 from benchmarks.measure import ROOT, environment
 from fabctl.record.process import born
 from fabctl.record.run import write_run
 from fabctl.record.space import full_sync, reserve_space
 from fabctl.record.statement import Statement, run_folders, statement
-from fabctl.shop.machine import load_machine
-from fabctl.sim.controller import Controller
+from fabctl.shop.machine import Machine, load_machine
+from fabctl.sim.controller import Controller, Options
 
 MACHINE = "router-3018"
-PACE = 40.0
-"""How much faster than ours the machine's time goes."""
-LINES = 240
-PAUSE_AT = 160
-HOLD_AT = 60
-ABORT_AT = 190
+QUICKER = {
+    "max_rate_mm_min": 18000,
+    "acceleration_mm_s2": 5000,
+    "steps_per_mm": 100,
+    "spin_up_s": 0.1,
+}
+"""What a run of seconds needs, in the place of what the machine's own description says."""
+BAUD = 1_000_000
+FEED_MM_MIN = 12_000
+LINES = 900
+PAUSE_AT = 600
+HOLD_AT = 300
+ABORT_AT = 700
 LIMIT_S = 60.0
-AT_ONCE = 4
+AT_ONCE = 6
 ENDED = "ended"
 """A file that stands in the folder of a sender that came to its end alive."""
 _CHUNK = 4096
@@ -54,12 +62,12 @@ class LivingMachine:
 
     Parameters
     ----------
-    pace : float
-        How much faster than ours its time goes.
+    machine : Machine
+        Which one.
     """
 
-    def __init__(self, pace: float = PACE) -> None:
-        self._pace = pace
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
         self.raw = bytearray()
@@ -84,7 +92,7 @@ class LivingMachine:
         return Truth(bytes(self.raw), gone, self._x_mm())
 
     def _x_mm(self) -> float:
-        return float(self._controller.trace.xyz_mm[-1][0]) if self._controller else 0.0
+        return tool_x_mm(self._controller) if self._controller else 0.0
 
     def _run(self) -> None:
         with self._listener:
@@ -98,11 +106,11 @@ class LivingMachine:
 
     def _serve(self, peer: socket.socket) -> None:
         # a board starts when its port is opened
-        controller = self._controller = Controller(load_machine(MACHINE).settings())
+        controller = self._controller = Controller(self._machine.settings(), Options(baud=BAUD))
         began_s = time.monotonic()
         with contextlib.suppress(OSError):
             while not self._stop.is_set():
-                controller.advance((time.monotonic() - began_s) * self._pace)
+                controller.advance(time.monotonic() - began_s)
                 if data := controller.board.transmitter.take():
                     peer.sendall(data)
                 if not select.select([peer], [], [], 0.001)[0]:
@@ -111,7 +119,7 @@ class LivingMachine:
                     break
                 self.raw += heard
                 controller.receive(heard)
-        controller.advance((time.monotonic() - began_s) * self._pace)
+        controller.advance(time.monotonic() - began_s)
         self._gone_mm = self._x_mm()
 
 
@@ -178,7 +186,7 @@ def die(
     folder: Path,
     task: Mapping[str, Any],
     kill_after_s: float | None = None,
-    pace: float = PACE,
+    feed_mm_min: int = FEED_MM_MIN,
 ) -> Death:
     """Let a sender work on a machine until it is dead or done, and compare what is said with what is true.
 
@@ -192,12 +200,13 @@ def die(
         What the child does; port and folder are added.
     kill_after_s : float, optional
         When to kill it, s after its start; None when it kills itself, or shall come to its end.
-    pace : float
-        How much faster than ours the machine's time goes.
+    feed_mm_min : int
+        How fast it goes, mm/min.
     """
     folder.mkdir(parents=True)
-    (folder / "course.nc").write_bytes(course(LINES, PAUSE_AT if task["do"] == "carry out" else None))
-    machine = LivingMachine(pace)
+    pause_at = PAUSE_AT if task["do"] == "carry out" else None
+    (folder / "course.nc").write_bytes(course(LINES, pause_at, feed_mm_min))
+    machine = LivingMachine(_quick_machine(folder))
     pid = nursery.start({**task, "folder": str(folder), "port": machine.url})
     token = born(pid)
     if kill_after_s is not None:
@@ -210,6 +219,16 @@ def die(
     how = str(task.get("point") or f"after {kill_after_s or LIMIT_S:.3f} s")
     died = not (folder / ENDED).exists()
     return Death(how, said[0].state if said else "no run", died, list(_untrue(said, truth)))
+
+
+def _quick_machine(folder: Path) -> Machine:
+    """Describe a machine as the shipped one, only quicker."""
+    path = folder / f"{MACHINE}.toml"
+    text = (ROOT / "firmware_profiles" / "machines" / path.name).read_text(encoding="utf-8")
+    for key, value in QUICKER.items():
+        text = re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    return load_machine(str(path))
 
 
 def _untrue(said: Sequence[Statement], truth: Truth) -> Iterator[str]:
@@ -234,6 +253,7 @@ def main() -> None:
     import serial.urlhandler.protocol_socket  # noqa: F401
 
     import fabctl.cli.send
+    import fabctl.daemon.recorded
     import fabctl.job.check
     import fabctl.job.run
     import fabctl.program.write  # noqa: F401 - what a sender needs, once for all of them
@@ -273,7 +293,8 @@ def _send(task: Mapping[str, Any], folder: Path) -> int:
 
     program, out = str(folder / "course.nc"), str(folder / "runs")
     try:
-        fabctl(["send", program, "-m", MACHINE, "--confirm", MACHINE, "--port", task["port"], "--out", out])
+        profile = str(folder / f"{MACHINE}.toml")
+        fabctl(["send", program, "-m", profile, "--confirm", MACHINE, "--port", task["port"], "--out", out])
     except SystemExit as end:
         return int(end.code or 0)
     return 0
@@ -281,15 +302,16 @@ def _send(task: Mapping[str, Any], folder: Path) -> int:
 
 def _carry_out(task: Mapping[str, Any], folder: Path) -> int:
     """Run what the command runs, with a person who holds once, goes on, and arms the second section."""
+    from fabctl.daemon.recorded import Watchers
     from fabctl.job.check import inspect, load_program, rewritten
-    from fabctl.job.run import Bench, Watchers, Work, carry_out
+    from fabctl.job.run import Bench, Work, carry_out
     from fabctl.stream.port import open_port
     from fabctl.stream.run import Progress
     from fabctl.stream.stops import Operator
 
     if task["point"]:
         _die_at(task["point"])
-    machine = load_machine(MACHINE)
+    machine = load_machine(str(folder / f"{MACHINE}.toml"))
     report = inspect(load_program(folder / "course.nc"), machine, None)
     program, permit = rewritten(report, None)
     operator, held = Operator(), list[Progress]()
@@ -312,7 +334,7 @@ def _carry_out(task: Mapping[str, Any], folder: Path) -> int:
 
 def _die_at(point: str) -> None:
     """Make this process kill itself at a named point; see `points`."""
-    import fabctl.job.run
+    import fabctl.daemon.recorded
     from fabctl.record.framing import decode_record
     from fabctl.record.journal import Journal
 
@@ -358,10 +380,12 @@ def _die_at(point: str) -> None:
     # the seams are the journal's own; only who stands behind them by default is another one here
     defaults: dict[str, Any] = Journal.__init__.__kwdefaults__ or {}
     defaults |= {"write": _write, "sync": _sync, "reserve": _reserve}
-    setattr(fabctl.job.run, "write_run", _write_run)  # noqa: B010 - it is not exported
+    setattr(fabctl.daemon.recorded, "write_run", _write_run)  # noqa: B010 - it is not exported
 
 
-def at_random(nursery: Nursery, folder: Path, deaths: int, seed: int, pace: float = PACE) -> list[Death]:
+def at_random(
+    nursery: Nursery, folder: Path, deaths: int, seed: int, feed_mm_min: int = FEED_MM_MIN
+) -> list[Death]:
     """Kill `fabctl send` at moments spread over all of its life.
 
     Parameters
@@ -374,18 +398,18 @@ def at_random(nursery: Nursery, folder: Path, deaths: int, seed: int, pace: floa
         How many.
     seed : int
         Of the moments.
-    pace : float
-        How much faster than ours the machine's time goes.
+    feed_mm_min : int
+        How fast it goes, mm/min.
     """
     began_s = time.monotonic()
-    whole = die(nursery, folder / "whole", {"do": "send"}, pace=pace)
+    whole = die(nursery, folder / "whole", {"do": "send"}, feed_mm_min=feed_mm_min)
     life_s = time.monotonic() - began_s
     if whole.state != "done" or whole.untrue:
         raise RuntimeError(f"the run that nobody killed: {whole}")
     moments = [random.Random(seed * 100_003 + k).uniform(0.0, life_s) for k in range(deaths)]
 
     def _one(number: int) -> Death:
-        return die(nursery, folder / str(number), {"do": "send"}, moments[number], pace)
+        return die(nursery, folder / str(number), {"do": "send"}, moments[number], feed_mm_min)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(_one, range(deaths)))

@@ -25,6 +25,7 @@ def serve(machines: tuple[str, ...], port: str | None) -> None:
     Ctrl-C holds and resets what runs, then lets the ports go. A guard process stops the machines when this
     one dies.
     """
+    from fabctl.daemon.guard import GUARD_LOG
     from fabctl.daemon.server import serve as keep
     from fabctl.record.run import runs_folder
     from fabctl.shop.machine import load_machine
@@ -40,7 +41,7 @@ def serve(machines: tuple[str, ...], port: str | None) -> None:
         for machine, url in loaded:
             say(f"keeping {machine.name} on {url}; Ctrl-C lets it go")
 
-    keep(loaded, log=folder / "guard.jsonl", ready=_ready)
+    keep(loaded, log=folder / GUARD_LOG, ready=_ready)
     say("let go")
 
 

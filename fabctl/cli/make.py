@@ -89,7 +89,8 @@ def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) ->
     RefusedError, LinkError
         Before anything moved.
     """
-    from fabctl.job.run import Watchers, carry_out, open_bench
+    from fabctl.daemon.recorded import Watchers
+    from fabctl.job.run import carry_out, open_bench
     from fabctl.stream.stops import Operator
 
     operator = Operator()

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
@@ -21,7 +21,7 @@ from fabctl.units import format_duration
 
 if TYPE_CHECKING:
     from fabctl.shop.machine import Machine
-    from fabctl.stream.run import Pause, Progress
+    from fabctl.stream.run import Fact, Pause, Progress
     from fabctl.stream.stops import Operator
 
 SIM = "sim://"
@@ -173,7 +173,7 @@ class Hands:
         self.presses = 0
         self.started = False
 
-    def phase(self, kind: str) -> None:
+    def phase(self, kind: str, _facts: Mapping[str, Fact]) -> None:
         """Take note of how far the run is: before its first line a stop is a reset."""
         if kind == "connected":
             say(_("connected; getting ready (homing where the machine can)"))

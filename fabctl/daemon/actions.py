@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fabctl.daemon.acts import ACTS
 from fabctl.shop.machine import Machine
 from fabctl.stream.controller import Controller
 from fabctl.stream.link import Link
-from fabctl.stream.manual import by_hand
-from fabctl.stream.prepare import home_machine
-from fabctl.stream.run import Hooks
 from fabctl.stream.stops import Operator
 
 Json = dict[str, Any]
@@ -42,15 +40,5 @@ class Bench:
     tell: Callable[[Json], None]
 
 
-async def _home(bench: Bench, args: Json) -> Json:
-    del args
-    ended = await by_hand(
-        bench.link, bench.machine, home_machine(bench.link, Hooks(operator=bench.operator)), bench.operator
-    )
-    if (error := ended.error(bench.machine.name)) is not None:
-        raise error
-    return {"homed": bench.link.homed, **bench.link.place}
-
-
-ACTIONS: dict[str, Callable[[Bench, Json], Awaitable[Json]]] = {"home": _home}
+ACTIONS: dict[str, Callable[[Bench, Json], Awaitable[Json]]] = dict(ACTS)
 """Each action: what it is called, and what does it."""

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+GUARD_LOG = "guard.jsonl"
 SILENCE_S = 0.5
 """So long without a beat, and the sender is taken for dead, s."""
 BEAT_S = 0.1

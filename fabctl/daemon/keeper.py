@@ -146,7 +146,7 @@ class Keeper:
         Parameters
         ----------
         name : str
-            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``answer``, ``run`` or an action.
+            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``answer``, ``run`` or an action.
         args : dict
             What it needs.
         reply : callable
@@ -301,7 +301,7 @@ class Keeper:
         self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
 
-_HANDS = frozenset({"hold", "resume", "abort", "reset", "answer"})
+_HANDS = frozenset({"hold", "resume", "abort", "reset", "renew", "answer"})
 
 
 def error_json(error: BaseException) -> Json:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from fabctl import __version__
+from fabctl.daemon.guard import GUARD_LOG, Guard
+from fabctl.daemon.returning import guard_from
 from fabctl.errors import LinkError
 from fabctl.record.journal import Journal
 from fabctl.record.run import RunRecord, write_run
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, read_work_order
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit
-from fabctl.stream.controller import Controller
+from fabctl.stream.controller import Controller, connect
 from fabctl.stream.legs import read_legs
 from fabctl.stream.link import FAST_POLL_S, Link
+from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.replies import Point
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult, Written
 from fabctl.stream.sender import send
 from fabctl.stream.stops import Operator
 from fabctl.stream.text import Text
+from fabctl.stream.turns import drive
 
 Value = TypeVar("Value")
+ASK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,18 @@ class RecordedRun:
         self.order = order_of(folder, self.work, machine, here_mm)
         self.text = Text(self.order.program, machine.firmware.line_limit_chars)
 
+    def demand(self) -> None:
+        """Raise unless this machine is the one the program was checked for, and its bytes may be sent.
+
+        Raises
+        ------
+        RefusedError
+            When they are not; nothing was sent.
+        """
+        for _ in self.text.examine():
+            pass
+        self.order.permit.demand(self.text.sha256, self._machine)
+
     async def carry_out(self, link: Link, controller: Controller) -> Ended:
         """Check that these are the checked bytes, send them, and write the record.
 
@@ -117,8 +137,8 @@ class RecordedRun:
         InputError
             When program or journal fails; the machine is stopped first.
         """
-        for _ in self.text.examine():
-            if not self._patient:
+        if not self.text.sha256:
+            for _ in self.text.examine():
                 await link.pump(0.0)
         self.order.permit.demand(self.text.sha256, self._machine)
         started = datetime.now().astimezone()
@@ -141,11 +161,14 @@ class RecordedRun:
 
     def _hooks(self, journal: Journal) -> Hooks:
         watchers = self._watchers
+        compare = guard_from(self._machine, self.work.expects) if self.work.expects else None
 
         def _transition(kind: str, facts: Mapping[str, Fact]) -> Written | None:
             ticket = journal.begin_transition(kind, facts)
             if self._patient:
                 ticket.wait()
+            if compare is not None:
+                compare(kind, facts)
             watchers.phase(kind, facts)
             return lambda: ticket.done
 
@@ -160,6 +183,45 @@ class RecordedRun:
             return True
 
         return Hooks(watchers.operator, watchers.arm, _progress, _sending, _transition)
+
+
+class Asking:
+    """Asks a person in a thread of its own, so that the machine is watched while they think.
+
+    Parameters
+    ----------
+    arm : callable
+        Asks and waits; or answers None for "not yet" itself.
+    wake : callable, optional
+        Called once there is an answer.
+    """
+
+    def __init__(self, arm: Callable[[Pause], bool | None], wake: Callable[[], None] | None = None) -> None:
+        self._arm = arm
+        self._wake = wake or (lambda: None)
+        self._pause: Pause | None = None
+        self._answers: list[bool | None] = []
+
+    def __call__(self, pause: Pause) -> bool | None:
+        """Return the answer once there is one, None before."""
+        if self._answers and self._pause == pause:
+            answer = self._answers.pop()
+            self._pause = None
+            return answer
+        if self._pause != pause:
+            self._pause = pause
+            threading.Thread(target=self._ask, args=(pause,), name="ask", daemon=True).start()
+        return None
+
+    def _ask(self, pause: Pause) -> None:
+        answer = False
+        try:
+            while (given := self._arm(pause)) is None:
+                time.sleep(ASK_AGAIN_S)
+            answer = given
+        finally:
+            self._answers.append(answer)
+            self._wake()
 
 
 def order_of(folder: Path, work: WorkOrder, machine: Machine, here_mm: Point | None = None) -> Order:
@@ -183,6 +245,7 @@ def order_of(folder: Path, work: WorkOrder, machine: Machine, here_mm: Point | N
         legs=read_legs(folder / LEGS_NAME, work.program_sha256),
         end_mm=work.end_mm,
         here_mm=here_mm,
+        home=work.home,
         check_first=work.check_first,
     )
 
@@ -235,6 +298,7 @@ def _planned(work: WorkOrder, link: Link) -> dict[str, object]:
         "version": __version__,
         "check_first": work.check_first,
         "first_line": work.first_line,
+        "opening_lines": work.opening_lines,
         "resumes": work.resumes,
     }
 
@@ -261,3 +325,66 @@ def _record(work: WorkOrder, result: RunResult, started: datetime) -> RunRecord:
         files={"program": PROGRAM_NAME},
         notes=result.notes,
     )
+
+
+def run_folder(
+    port: Port,
+    folder: Path,
+    machine: Machine,
+    watchers: Watchers,
+    *,
+    here_mm: Point | None = None,
+    patient: bool = False,
+) -> Ended:
+    """Carry out a run's folder on a port, from the first byte to the record; blocking.
+
+    A guard process stops the machine when this one dies, where the port can be shared with one.
+
+    Parameters
+    ----------
+    port : Port
+        Open, and nobody else's. It stays open.
+    folder, machine, watchers, here_mm, patient
+        As for `RecordedRun`.
+
+    Raises
+    ------
+    RefusedError, LinkError
+        Before anything moved.
+    InputError
+        When program or journal fails; the machine is stopped first.
+    """
+    wake = port.wake if isinstance(port, Wakeable) else None
+    watchers.operator.wake = wake
+    if not patient:
+        watchers = replace(watchers, arm=Asking(watchers.arm, wake))
+    run = RecordedRun(folder, machine, watchers, here_mm=here_mm, patient=patient, wake=wake)
+    with guarding(port, folder) as beat:
+        return drive(port, _meet_and_run(port, machine, run), beat)
+
+
+async def _meet_and_run(port: Port, machine: Machine, run: RecordedRun) -> Ended:
+    run.demand()
+    return await run.carry_out(*await connect(port, machine))
+
+
+@contextlib.contextmanager
+def guarding(port: Port, folder: Path) -> Iterator[Callable[[], None] | None]:
+    """Let a guard process hold a port while the context lasts; None where there can be none.
+
+    Parameters
+    ----------
+    port : Port
+        Open.
+    folder : Path
+        Where the guard writes what it did.
+    """
+    descriptor = getattr(port, "descriptor", None)
+    if descriptor is None or not hasattr(socket, "send_fds"):
+        yield None
+        return
+    with Guard(folder / GUARD_LOG) as guard:
+        guard.hold(descriptor)
+        guard.beat()
+        yield guard.beat
+        guard.release(descriptor)

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fabctl import __version__
+from fabctl.program.envelope import lost_axes
+from fabctl.program.model import Program
 from fabctl.record.files import atomic_write
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, write_work_order
 from fabctl.stream.legs import CLOCKWISE, COUNTERCLOCKWISE, STRAIGHT, legs_head
@@ -68,6 +71,11 @@ def lay_out(folder: Path, work: Work, *, check_first: bool = False) -> WorkOrder
         parts=work.parts,
         cut_mm=work.cut_mm,
         check_first=check_first,
+        first_line=work.first_line,
+        resumes=work.resumes,
+        opening_lines=work.opening_lines,
+        home=work.home,
+        expects=None if work.guard is None else work.guard.facts,
         version=__version__,
     )
     write_work_order(folder, order)
@@ -82,19 +90,43 @@ def leg_rows(work: Work) -> bytes:
     work : Work
         Its program's moves, (n,).
     """
-    from fabctl.job.run import unnamed  # noqa: PLC0415 - one room, two files
-
     program = work.program
     moves = program.moves
     rows = np.zeros(len(moves), LEG)
     rows["line"] = program.line
+    unknown = unnamed(program)
+    if len(program.state) and (lost := lost_axes(program)) is not None:
+        # G53 behind homing: the machine stands there already, and only it knows where that is
+        unknown |= lost
     arcs = {ARC_CW: CLOCKWISE, ARC_CCW: COUNTERCLOCKWISE}
     rows["shape"] = STRAIGHT
     for motion, shape in arcs.items():
         rows["shape"][moves["motion"] == motion] = shape
     rows["rapid"] = moves["motion"] == RAPID
-    rows["end"] = np.where(unnamed(program), np.nan, moves["xyz"])
+    rows["end"] = np.where(unknown, np.nan, moves["xyz"])
     rows["centre"] = starts(moves, program.start)[:, :2] + moves["ij"]
     rows["feed"] = moves["feed"]
     rows["power"] = moves["power"]
     return rows.tobytes()
+
+
+def unnamed(program: Program) -> NDArray[np.bool_]:
+    """Say which coordinates no line has named yet when a move is made, (n, 3).
+
+    A section begins wherever the machine stands: its first retract names Z alone, and X and Y stay as they
+    are, whatever the program's own rows assume.
+
+    Parameters
+    ----------
+    program : Program
+    """
+    mask = np.zeros((len(program.moves), 3), bool)
+    lines = program.text.splitlines()
+    for section in program.sections:  # a handful of sections, a few lines each
+        first = int(np.searchsorted(program.line, section.first_line))
+        for axis, letter in enumerate(b"XYZ"):
+            row = first
+            while row < len(mask) and letter not in lines[program.line[row] - 1]:
+                row += 1
+            mask[first:row, axis] = True
+    return mask

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from fabctl.design.read import read_design
 from fabctl.errors import RefusedError
+from fabctl.job.folder import unnamed
 from fabctl.job.plan import Plan
-from fabctl.job.run import Run, TruePath, unnamed
+from fabctl.job.run import Run, TruePath
 from fabctl.preview.draw import draw
 from fabctl.preview.png import render_relief
 from fabctl.preview.scene import Scene, scene_of_curves, scene_of_moves

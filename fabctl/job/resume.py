@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fabctl.daemon.returning import Facts, Guard, Stood, stood
 from fabctl.errors import InputError, RefusedError
-from fabctl.job.guard import Facts, Guard, stood
 from fabctl.job.plan import time_program
-from fabctl.job.run import Stood, Work
+from fabctl.job.run import Work
 from fabctl.program.check import permit
 from fabctl.program.model import Program
 from fabctl.program.resume import ReEntry, cuts, own_program, reenter
@@ -306,7 +306,8 @@ def resume_run(past: Past, line: int | None = None, stock: Stock | None = None) 
     there = past.stood
     zero_mm = there.zero_mm if there else None
     entry = reenter(past.program, past.machine, line or past.line, zero_mm=zero_mm)
-    guard = Guard(past.machine, there, past.certain.latest, top_mm=_top(entry, past.machine))
+    offsets = past.certain.latest.get("armed", {}).get("offsets") or {}
+    guard = Guard(past.machine, there, offsets, top_mm=_top(entry, past.machine))
     record = past.record
     work = replace(
         work_of(entry, past.machine, stock, _title(past)),

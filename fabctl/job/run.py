@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl import __version__
+from fabctl.daemon.recorded import Watchers, run_folder
+from fabctl.daemon.returning import Guard, Stood
+from fabctl.job.folder import lay_out
 from fabctl.program.arcs import extents_mm
-from fabctl.program.envelope import lost_axes
 from fabctl.program.model import Program
-from fabctl.record.files import atomic_write
-from fabctl.record.journal import Journal
-from fabctl.record.run import RunRecord, new_run_folder, runs_folder, write_run
+from fabctl.record.run import RunRecord, new_run_folder, runs_folder
 from fabctl.shop.machine import Machine
-from fabctl.shop.permit import Permit, machine_digest
+from fabctl.shop.permit import Permit
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
-from fabctl.stream.path import Leg
 from fabctl.stream.port import Port, open_port
-from fabctl.stream.run import Fact, Hooks, Pause, Progress, RunResult
-from fabctl.stream.run import Order as Sending
-from fabctl.stream.sender import run
-from fabctl.stream.stops import Operator
-from fabctl.toolpath.moves import ARC_CCW, ARC_CW, starts
+from fabctl.stream.run import Fact, RunResult
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float, float]
 
 SIM = "sim://"
 """The port of the built-in virtual controller."""
-
-
-@dataclass(frozen=True)
-class Stood:
-    """Where work zero and tool were when a run ended, machine coordinates.
-
-    Parameters
-    ----------
-    zero_mm : (x, y, z)
-    place_mm : (x, y, z), optional
-    """
-
-    zero_mm: Point
-    place_mm: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -122,60 +102,6 @@ def _laid_out(machine: Machine, program: Program) -> Point:
     return (float(here[0]), float(here[1]), float(here[2]))
 
 
-def legs_of(program: Program) -> Iterator[Leg]:
-    """Yield each move as the sender follows it.
-
-    Parameters
-    ----------
-    program : Program
-    """
-    moves = program.moves
-    centre = starts(moves, program.start)[:, :2] + moves["ij"]
-    unknown = unnamed(program)
-    lost = lost_axes(program) if len(program.state) else None
-    if lost is not None:
-        # G53 behind homing: the machine stands there already, and only it knows where that is
-        unknown |= lost
-    target = np.where(unknown, np.nan, moves["xyz"])
-    arc = (moves["motion"] == ARC_CW) | (moves["motion"] == ARC_CCW)
-    rows = zip(
-        program.line.tolist(),
-        target.tolist(),
-        centre.tolist(),
-        arc.tolist(),
-        (moves["motion"] == ARC_CW).tolist(),
-        strict=True,
-    )
-    for number, (x, y, z), (cx, cy), curved, clockwise in rows:  # the sender takes one leg a line, lazily
-        yield Leg(number, (x, y, z), (cx, cy) if curved else None, clockwise)
-
-
-def unnamed(program: Program) -> NDArray[np.bool_]:
-    """Say which coordinates no line has named yet when a move is made, (n, 3).
-
-    A section begins wherever the machine stands: its first retract names Z alone, and X and Y stay as they
-    are, whatever the program's own rows assume.
-
-    Parameters
-    ----------
-    program : Program
-    """
-    mask = np.zeros((len(program.moves), 3), bool)
-    lines = program.text.splitlines()
-    for section in program.sections:  # a handful of sections, a few lines each
-        first = int(np.searchsorted(program.line, section.first_line))
-        for axis, letter in enumerate(b"XYZ"):
-            row = first
-            while row < len(mask) and letter not in lines[program.line[row] - 1]:
-                row += 1
-            mask[first:row, axis] = True
-    return mask
-
-
-def _no_guard(_kind: str, _facts: Mapping[str, Fact]) -> None:
-    """Let every transition pass."""
-
-
 @dataclass(frozen=True)
 class Work:
     """A checked program and what its record should say.
@@ -203,8 +129,8 @@ class Work:
         Whether to home first; None leaves it to the sender.
     stood : Stood, optional
         Where the run it goes on with ended.
-    guard : callable
-        Told of each transition and its facts once it is recorded; raises when the run must not go on.
+    guard : Guard, optional
+        Compares what the controller says with what it must be; None for a run of its own.
     """
 
     program: Program
@@ -221,29 +147,7 @@ class Work:
     opening_lines: int = 0
     home: bool | None = None
     stood: Stood | None = None
-    guard: Callable[[str, Mapping[str, Fact]], None] = _no_guard
-
-
-@dataclass(frozen=True)
-class Watchers:
-    """Whom a run asks and tells.
-
-    Parameters
-    ----------
-    operator : Operator
-        Requests to hold, resume, abort or reset.
-    arm : callable
-        Asked before each section after the first; False ends the run.
-    progress : callable
-        Told at each status report.
-    phase : callable
-        Told of each transition by its name: connected, homed, started, section, end …
-    """
-
-    operator: Operator = field(default_factory=Operator)
-    arm: Callable[[Pause], bool] = lambda _pause: False
-    progress: Callable[[Progress], None] = lambda _progress: None
-    phase: Callable[[str], None] = lambda _kind: None
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True)
@@ -312,94 +216,44 @@ def carry_out(
     InputError
         When the record cannot be written; the machine is stopped first.
     """
-    started = datetime.now().astimezone()
-    folder = new_run_folder(root or runs_folder(), work.title, started)
-    atomic_write(folder / "program.nc", work.program.text)
-    journal = Journal(folder)
-    journal.transition("planned", _planned(work, bench, check_first=check_first))
+    folder = prepare(work, root, check_first=check_first)
     begun_s: list[float] = []
 
-    def _transition(kind: str, facts: Mapping[str, Fact]) -> None:
+    def _phase(kind: str, facts: Mapping[str, Fact]) -> None:
         if kind in {"started", "section"}:
             begun_s.append(bench.port.clock_s())
-        journal.transition(kind, facts)
-        work.guard(kind, facts)
-        watchers.phase(kind)
+        watchers.phase(kind, facts)
 
-    def _progress(counts: Progress) -> None:
-        journal.progress(counts)
-        watchers.progress(counts)
-
-    sending = Sending(
-        program=work.program.text,
-        machine=work.machine,
-        permit=work.permit,
-        legs=legs_of(work.program),
+    ended = run_folder(
+        bench.port,
+        folder,
+        work.machine,
+        replace(watchers, phase=_phase),
         here_mm=bench.here_mm,
-        home=work.home,
-        check_first=check_first,
+        patient=bench.sim is not None,
     )
-    hooks = Hooks(
-        operator=watchers.operator,
-        arm=watchers.arm,
-        progress=_progress,
-        sending=journal.sending,
-        transition=_transition,
-    )
-    try:
-        result = run(bench.port, sending, hooks)
-    finally:
-        journal.close()
-    record = _record(work, result, started)
-    write_run(folder, record)
-    return Run(result, folder, record, _true_path(bench, begun_s))
+    return Run(ended.result, folder, ended.record, _true_path(bench, begun_s))
 
 
-def _planned(work: Work, bench: Bench, *, check_first: bool) -> dict[str, object]:
-    """Gather what is certain before the first byte: the journal's first record."""
-    program, stock = work.program, work.permit.stock
-    return {
-        "machine": work.machine.name,
-        "machine_sha256": machine_digest(work.machine),
-        "material": work.material,
-        "title": work.title,
-        "version": __version__,
-        "port": bench.port.name,
-        "program_sha256": program.digest,
-        "lines": program.line_count,
-        "sections": [section.first_line for section in program.sections],
-        "tools": [section.tool for section in program.sections],
-        "stock": None if stock is None else asdict(stock),
-        "estimated_s": round(work.estimated_s, 3),
-        "check_first": check_first,
-        "resumes": work.resumes,
-        "first_line": work.first_line,
-        "opening_lines": work.opening_lines,
-    }
+def prepare(work: Work, root: Path | None = None, *, check_first: bool = False) -> Path:
+    """Make a run's folder and lay out in it all that a sender needs.
 
+    Parameters
+    ----------
+    work : Work
+    root : Path, optional
+        Where the folder is made; the person's own place for runs when left out.
+    check_first : bool
+        Whether to send everything through the controller's check mode before anything moves.
 
-def _record(work: Work, result: RunResult, started: datetime) -> RunRecord:
-    return RunRecord(
-        design=Path(work.program.source).name,
-        program_sha256=work.program.digest,
-        machine=work.machine.name,
-        material=work.material,
-        tools=work.tools,
-        started=started.isoformat(timespec="seconds"),
-        ended=datetime.now().astimezone().isoformat(timespec="seconds"),
-        end_state=result.end_state.value,
-        cause=result.cause.value,
-        version=__version__,
-        estimated_s=round(work.estimated_s, 3),
-        taken_s=round(result.duration_s, 3),
-        cut_length_mm=round(work.cut_mm, 3),
-        parts=work.parts,
-        lines=result.lines,
-        executed=result.executed,
-        head_off=result.head_off,
-        files={"program": "program.nc"},
-        notes=result.notes,
-    )
+    Raises
+    ------
+    InputError
+        When it cannot be written.
+    """
+    folder = new_run_folder(root or runs_folder(), work.title, datetime.now().astimezone())
+    lay_out(folder, work, check_first=check_first)
+    return folder
 
 
 def _true_path(bench: Bench, begun_s: Sequence[float]) -> TruePath | None:

@@ -55,6 +55,12 @@ class WorkOrder:
         Line of the original program it begins with; 1 unless it resumes one.
     resumes : str
         Name of the run it continues; empty when none.
+    opening_lines : int
+        Lines of the program that are the way back into what it resumes.
+    home : bool, optional
+        Whether to home first; the sender decides when not given.
+    expects : dict, optional
+        What must hold before it may go on with another run: work zero, offsets, the tool's place.
     version : str
         The fabctl that checked it.
     """
@@ -77,6 +83,9 @@ class WorkOrder:
     check_first: bool = False
     first_line: int = 1
     resumes: str = ""
+    opening_lines: int = 0
+    home: bool | None = None
+    expects: dict[str, Any] | None = None
     version: str = ""
 
 

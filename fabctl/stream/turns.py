@@ -7,10 +7,12 @@ piece of work on a single port and blocks; a daemon's loop runs many at once wit
 from __future__ import annotations
 
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from fabctl.stream.port import Port
+
+BEAT_S = 0.1
 
 Result = TypeVar("Result")
 Work = Coroutine[float, bytes, Result]
@@ -34,7 +36,9 @@ def bytes_within(timeout_s: float) -> Generator[float, bytes, bytes]:
     return (yield timeout_s)
 
 
-def drive(port: Port, work: Coroutine[Any, Any, Result]) -> Result:
+def drive(
+    port: Port, work: Coroutine[Any, Any, Result], beat: Callable[[], None] | None = None
+) -> Result:
     """Run one piece of work to its end, blocking.
 
     Parameters
@@ -43,6 +47,8 @@ def drive(port: Port, work: Coroutine[Any, Any, Result]) -> Result:
         Whose bytes it is given. What reading raises is raised inside the work, where it waits.
     work : coroutine
         Awaits nothing but `bytes_within`.
+    beat : callable, optional
+        Called at every turn: the sender's heart, for a guard.
 
     Returns
     -------
@@ -53,6 +59,9 @@ def drive(port: Port, work: Coroutine[Any, Any, Result]) -> Result:
         wait_s = work.send(None)
         while True:
             try:
+                if beat is not None:
+                    beat()
+                    wait_s = min(wait_s, BEAT_S)
                 data = port.read(wait_s)
             except BaseException as error:  # noqa: BLE001 - Ctrl-C too: the work stops the machine first
                 wait_s = work.throw(error)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fabctl.daemon.recorded import Watchers
 from fabctl.errors import InputError, RefusedError
+from fabctl.job.folder import LEG, leg_rows
 from fabctl.job.plan import time_program
 from fabctl.job.resume import enter_at, find_run, look_back, open_conditions, refuse, resume_run
-from fabctl.job.run import Watchers, Work, carry_out, legs_of, open_bench
+from fabctl.job.run import Work, carry_out, open_bench
 from fabctl.program.arcs import is_arc, to_chords
 from fabctl.program.check import permit, rewrite
 from fabctl.program.read import read
@@ -86,7 +88,7 @@ def stop_run(program, machine, share, root, *, how="abort"):
         if how == "abort" and now.elapsed_s >= share * task.estimated_s:
             operator.abort()
 
-    def phase(kind):
+    def phase(kind, _facts):
         if kind == "started" and how == "kill":
             mortal.die_s = bench.port.clock_s() + share * task.estimated_s
 
@@ -422,7 +424,7 @@ def test_a_line_of_a_foreign_file_is_found_in_what_was_written_of_it():
     entry, task = enter_at(program, HOMED, 6)
     assert entry.steps[-1].endswith("G1Y50.8F254S9000")
     assert (task.resumes, task.first_line) == ("", entry.line)
-    assert np.isnan(next(leg.end_mm[2] for leg in legs_of(task.program)))
+    assert np.isnan(np.frombuffer(leg_rows(task), LEG)["end"][0, 2])
 
 
 def test_a_run_is_found_by_name_beginning_folder_or_as_the_last(stopped):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from fabctl.errors import RefusedError
-from fabctl.job.run import Stood
 from fabctl.shop.machine import Machine
 from fabctl.stream.limits import tolerance_mm
 
@@ -21,6 +18,21 @@ OFFSET_MM = 0.0015
 """Offsets are printed with three decimals: more than this apart, and they are not the same."""
 OFFSETS = ("G54", "G92", "TLO")
 """What moves the work zero of a program of ours."""
+
+
+@dataclass(frozen=True)
+class Stood:
+    """Where work zero and tool were when a run ended, machine coordinates.
+
+    Parameters
+    ----------
+    zero_mm : (x, y, z)
+    place_mm : (x, y, z), optional
+    """
+
+    zero_mm: Point
+    place_mm: Point | None = None
+
 
 def stood(latest: Mapping[str, Facts]) -> Stood | None:
     """Find in a journal's latest records where work zero and tool were, machine coordinates.
@@ -59,15 +71,15 @@ class Guard:
     machine : Machine
     there : Stood or None
         Where work zero and tool were; None when no journal says.
-    latest : mapping
-        The journal's latest record of each kind.
+    offsets : mapping
+        The controller's stored offsets when that run was armed.
     top_mm : float, optional
         The way back's first height, work coordinates: a tool above it would go down first.
     """
 
     machine: Machine
     there: Stood | None
-    latest: Mapping[str, Facts]
+    offsets: Mapping[str, Any]
     top_mm: float | None = None
     seen: dict[str, Facts] = field(default_factory=dict)
 
@@ -89,6 +101,12 @@ class Guard:
                 self._same_place(self.there)
         self._below_top(facts)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a work order keeps of it."""
+        there = None if self.there is None else asdict(self.there)
+        return {"there": there, "offsets": dict(self.offsets), "top_mm": self.top_mm}
+
     def _same_zero(self, there: Stood) -> None:
         now = stood(self.seen)
         if now is None:
@@ -102,13 +120,13 @@ class Guard:
             )
 
     def _same_offsets(self) -> None:
-        was = self.latest.get("armed", {}).get("offsets") or {}
+        was = self.offsets
         now = self.seen["armed"].get("offsets") or {}
         for name in OFFSETS:
             before, after = was.get(name), now.get(name)
             if before is None or after is None:
                 continue
-            if math.dist(np.atleast_1d(before), np.atleast_1d(after)) > OFFSET_MM:
+            if math.dist(_row(before), _row(after)) > OFFSET_MM:
                 raise self._refused(
                     f"{name} is {_text(after)} and was {_text(before)}", f"set {name} back, then resume"
                 )
@@ -140,4 +158,24 @@ class Guard:
 
 
 def _text(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.3f}" for value in np.atleast_1d(values))
+    return " ".join(f"{value:.3f}" for value in _row(values))
+
+
+def _row(values: Any) -> tuple[float, ...]:
+    return tuple(values) if isinstance(values, list | tuple) else (values,)
+
+
+def guard_from(machine: Machine, facts: Mapping[str, Any]) -> Guard:
+    """Make the guard that a work order keeps.
+
+    Parameters
+    ----------
+    machine : Machine
+        Where the run is to go on.
+    facts : mapping
+        As `Guard.facts` returned them.
+    """
+    there = facts["there"]
+    place = _point(there["place_mm"]) if there else None
+    stood_there = Stood(_point(there["zero_mm"]) or (0.0, 0.0, 0.0), place) if there else None
+    return Guard(machine, stood_there, facts["offsets"], facts["top_mm"])
