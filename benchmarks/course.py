@@ -12,24 +12,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fabctl.record.statement import Statement
+from fabctl.sim.controller import Controller
 
-STEP_MM = 0.5
+STEP_MM = 0.3
 DRAIN = b"G4P0.01"
 NEAR_MM = 0.002
 """Steps and printed digits."""
 _X = re.compile(rb"X([-+]?[0-9.]+)")
-_ON = ("M3S5000", "G4P3", "G1Z1F800")
+_ON = ("M3S5000", "G4P0.1", "G1Z1F800")
 _PERSONS = (b"M0", b"M1")
 _OURS = re.compile(rb"[?!~\x18\x80-\xff]")
 
 
-def course(lines: int, pause_at: int | None = None) -> bytes:
+def course(lines: int, pause_at: int | None = None, feed_mm_min: int = 2000) -> bytes:
     """Write the program: a zigzag, with a place where a person acts when one is wanted."""
     words = ["G21G90", "G0Z5", "G0X0Y0", *_ON]
     for number in range(1, lines + 1):
         if number == pause_at:
             words += ["G0Z5", "M5", "M0", *_ON]
-        words.append(f"G1X{number * STEP_MM:.3f}Y{0.2 * (number % 3):.3f}F2000")
+        words.append(f"G1X{number * STEP_MM:.3f}Y{0.02 * (number % 3):.3f}F{feed_mm_min}")
     return "\n".join([*words, "G0Z5", "M5", "M2", ""]).encode()
 
 
@@ -79,9 +80,13 @@ class Course:
             When it got something that is not the program from its first line on.
         """
         *lines, _ = _OURS.sub(b"", raw).split(b"\n")
-        own = [index for index, line in enumerate(lines) if line.startswith(b"$")]
-        checking = sum(line == b"$C" for line in lines) % 2 == 1
-        program = [line for line in lines[own[-1] + 1 if own else 0 :] if line not in {DRAIN, b""}]
+        checks = [index for index, line in enumerate(lines) if line == b"$C"]
+        checking = len(checks) % 2 == 1
+        program = [
+            line
+            for line in lines[checks[-1] + 1 if checks else 0 :]
+            if line not in {DRAIN, b""} and not line.startswith(b"$")
+        ]
         if checking:
             return 0
         expected = [text for _, text in self.sent[: len(program)]]
@@ -107,6 +112,11 @@ class Truth:
     raw: bytes
     x_mm: float
     rest_mm: float
+
+
+def tool_x_mm(controller: Controller) -> float:
+    """Return where the tool truly is in X, now, in the middle of a move too."""
+    return controller.board.plant.steps[0] / controller.board.settings[100]
 
 
 def lies(said: Statement, course: Course, truth: Truth) -> list[str]:
