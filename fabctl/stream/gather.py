@@ -12,7 +12,7 @@ from fabctl.stream.link import Link
 from fabctl.stream.port import Gathers
 
 MOST_S = 0.025
-SHARE = 0.55
+SHARE = 0.5
 """Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
 KEPT = 0.8
 """A turn counts half after three more: the rate follows the program's."""
@@ -38,9 +38,8 @@ class Gather:
     _port: Gathers | None = None
 
     def __post_init__(self) -> None:
-        """Begin without what waking the controller took."""
+        """See whether the port can rest."""
         self._port = self.link.port if isinstance(self.link.port, Gathers) else None
-        self.link.answer_s = min(self.link.answer_s, MOST_S)
 
     def after(self, sent_bytes: int, line_bytes: int) -> None:
         """Tell the port how long the next read may rest, after the ring was filled.

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from fabctl.errors import StoppedError
 from fabctl.shop.firmware import Firmware
-from fabctl.stream.certainty import Certainty
 from fabctl.stream.port import Port
 from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
 from fabctl.stream.replies import OK, Alarm, Banner, Error, Point, StartupRan, State, Status
@@ -22,8 +21,8 @@ POLL_S = 0.2
 FAST_POLL_S = 0.05
 SILENCE_S = 1.5
 """With a poll every 0.2 s a missing answer is noticed within 2 s."""
-SLOWEST_KEPT = 0.9
-"""Of a slow answer to a poll so much is still expected at the next."""
+QUICKEST_GROWS = 1.1
+"""The quickest answer to a poll is forgotten by so much at each of the next."""
 BANNER_S = 3.0
 AGAIN_S = 0.5
 
@@ -55,10 +54,9 @@ class Link:
     homed : bool
         Whether the machine was homed over this link and nothing since puts its position in doubt. The
         controller's state does not tell: after a soft reset it is Idle, homed or not.
-    certainty : Certainty
-        What speaks against the position the controller reports.
     answer_s : float
-        How long a poll waits for its report, s: the slowest of late.
+        How long a poll waits for its report, s: the quickest of late. Slower ones say how busy the
+        controller is, or this host.
     """
 
     port: Port
@@ -72,7 +70,6 @@ class Link:
     accessories: str = ""
     cause: Cause | None = None
     homed: bool = False
-    certainty: Certainty = field(default_factory=Certainty)
     answer_s: float = 0.0
     _polled_s: float = -1e9
     _asked_since_s: float | None = None
@@ -139,7 +136,6 @@ class Link:
         wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
         data = await bytes_within(wait_s)
         events = self.connection.receive(data)
-        doubted = bool(self.certainty.lost)
         notable = [event for event in events if not isinstance(event, Answered) or event.reply is not OK]
         for event in notable:
             if isinstance(event, Status):
@@ -149,8 +145,6 @@ class Link:
         if self.strict:
             for event in notable:
                 self._judge(event)
-            if self.certainty.lost and not doubted:
-                raise self.fail(Cause.RESTART, self.certainty.lost)
             if not data and self.silent_s > SILENCE_S and not self.quiet:
                 raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")
         return events
@@ -258,7 +252,8 @@ class Link:
     def _note(self, status: Status) -> None:
         self.status = status
         if self._asked_since_s is not None:
-            self.answer_s = max(self.port.clock_s() - self._asked_since_s, SLOWEST_KEPT * self.answer_s)
+            waited_s = self.port.clock_s() - self._asked_since_s
+            self.answer_s = min(waited_s, QUICKEST_GROWS * self.answer_s or waited_s)
             self._asked_since_s = None
         if status.state is State.SLEEP:
             self.homed = False
@@ -266,18 +261,10 @@ class Link:
             self.wco_mm = status.wco_mm
         if status.accessories is not None:
             self.accessories = status.accessories
-        if self.quiet or status.state is State.HOME:
-            self.certainty.forget()
-        else:
-            self.certainty.report(status, self.mpos_mm, self.port.clock_s())
 
     def _doubt(self, event: Alarm | Banner) -> None:
         lost = self.firmware.alarm(event.code).position_lost if isinstance(event, Alarm) else not event.asked
         self.homed = self.homed and not lost
-        if isinstance(event, Alarm):
-            self.certainty.alarm(loses=lost)
-        else:
-            self.certainty.restart(asked=event.asked)
 
     def _refused(self, event: Answered) -> StoppedError:
         code = event.reply.code if isinstance(event.reply, Error) else 0

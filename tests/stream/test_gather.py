@@ -37,7 +37,7 @@ def test_law_way_rest_and_one_line_never_outlast_the_ring(gather):
 
 
 def test_a_dense_program_rests_for_half_a_ring(gather):
-    assert rests(gather) == pytest.approx(0.55 * (127 - LINE) / LINE * 0.003, rel=0.05)
+    assert rests(gather) == pytest.approx(0.5 * (127 - LINE) / LINE * 0.003, rel=0.05)
 
 
 def test_a_slow_way_leaves_no_rest(gather):
