@@ -61,7 +61,13 @@ class Screen:
     asking: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
-def demand_consent(machine: Machine, port: str, confirm: str | None, told: dict[str, str]) -> None:
+def demand_consent(
+    machine: Machine,
+    port: str,
+    confirm: str | None,
+    told: dict[str, str],
+    question: str = "Machine free, stock held, tool in, work zero set?",
+) -> None:
     """Show what is about to move and ask; scripts confirm by the machine's name.
 
     Raises
@@ -88,7 +94,7 @@ def demand_consent(machine: Machine, port: str, confirm: str | None, told: dict[
             remedy=f"--confirm {machine.name} says that the machine is free and watched",
         )
     forget_typed()
-    click.confirm(_("Machine free, stock held, tool in, work zero set?"), abort=True, err=True)
+    click.confirm(_(question), abort=True, err=True)
 
 
 def demand_answers(questions: Sequence[str], port: str, confirm: str | None) -> None:

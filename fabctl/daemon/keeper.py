@@ -146,7 +146,8 @@ class Keeper:
         Parameters
         ----------
         name : str
-            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``answer``, ``run`` or an action.
+            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``answer``, ``run``, or an
+            action.
         args : dict
             What it needs.
         reply : callable

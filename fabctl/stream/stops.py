@@ -242,6 +242,7 @@ class Operator:
         self.wants_resume = False
         self.wants_abort = False
         self.wants_reset = False
+        self.key: Callable[[], None] | None = None
 
     def hold(self) -> None:
         """Ask for a feed hold: brake along the path, keep position, head off."""
@@ -264,6 +265,11 @@ class Operator:
         """Ask for a soft reset at once. Not an emergency stop: that is a switch in the power line."""
         self.wants_reset = True
         self._tell()
+
+    def renew(self) -> None:
+        """Say that the key of a continuous jog is still held; without such a jog it says nothing."""
+        if self.key is not None:
+            self.key()
 
     def _tell(self) -> None:
         if self.wake is not None:

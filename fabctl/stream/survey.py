@@ -154,9 +154,11 @@ async def survey(
 
 
 async def _go_above(link: Link, machine: Machine, grid: Grid, row: int, column: int) -> None:
-    """Rise first, then go across; what the probe touches on the way is no node."""
-    await travel(link, machine, (None, None, grid.above_mm))
+    """Rise first, go across, then down to the survey's height; what the probe touches on the way is no node."""
+    high = max(grid.above_mm, link.work_mm[2] if link.work_mm else 0.0)
+    await travel(link, machine, (None, None, high))
     await travel(link, machine, (*grid.node(row, column), None))
+    await travel(link, machine, (None, None, grid.above_mm))
     status = await link.fresh_status()
     if PROBE_PIN in status.pins:
         raise link.fail(

@@ -1,0 +1,282 @@
+"""Acts by hand from the command line: through the machine's keeper, or on a port opened for it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from fabctl.cli.motion import SIM, demand_consent
+from fabctl.cli.show import say
+from fabctl.cli.words import _
+from fabctl.errors import InputError
+from fabctl.units import parse_length_mm
+
+if TYPE_CHECKING:
+    from fabctl.daemon.client import Line
+    from fabctl.shop.machine import Machine
+    from fabctl.sim.port import SimPort
+    from fabctl.stream.controller import Controller
+    from fabctl.stream.link import Link
+    from fabctl.stream.port import Port
+
+Json = dict[str, Any]
+
+HAND_PORT = click.option(
+    "--port",
+    metavar="URL",
+    help="A port to open for this; when left out, the machine's keeper, and without one sim://.",
+)
+HAND_DRY = click.option("-n", "--dry-run", is_flag=True, help="Say what would move; open no port.")
+WCS = click.option(
+    "--wcs",
+    metavar="G54..G59",
+    default="G54",
+    show_default=True,
+    help="Work coordinate system whose zero is set.",
+)
+
+PLATE_BELOW_MM = 5.0
+"""Below where it starts, or is homed, the tool of the virtual controller touches the plate."""
+
+
+class Session(Protocol):
+    """A machine at hand for several acts."""
+
+    def do(self, name: str, event: Callable[[Json], None] = ..., **args: Any) -> Json:
+        """Do one act and return what came of it."""
+        ...
+
+
+class Kept:
+    """A machine that a daemon keeps.
+
+    Parameters
+    ----------
+    line : Line
+        Open.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def do(self, name: str, event: Callable[[Json], None] = lambda _event: None, **args: Any) -> Json:
+        """Ask for an act and wait for its end; Ctrl-C stops the machine, not the asking."""
+        with _stopping(lambda: self._line.say("abort"), lambda: self._line.say("reset")):
+            return self._line.ask(name, event=event, **args)
+
+
+class Opened:
+    """A machine whose port this process has opened.
+
+    Parameters
+    ----------
+    port : Port
+    link, controller : Link, Controller
+    machine : Machine
+    """
+
+    def __init__(self, port: Port, link: Link, controller: Controller, machine: Machine) -> None:
+        self._port = port
+        self._link = link
+        self._controller = controller
+        self._machine = machine
+
+    def do(self, name: str, event: Callable[[Json], None] = lambda _event: None, **args: Any) -> Json:
+        """Do an act and wait for its end; Ctrl-C stops the machine."""
+        from fabctl.daemon.actions import ACTIONS, Bench
+        from fabctl.stream.port import Wakeable
+        from fabctl.stream.stops import Operator
+        from fabctl.stream.turns import drive
+
+        operator = Operator(self._port.wake if isinstance(self._port, Wakeable) else None)
+        self._link.forgive_silence()
+        bench = Bench(self._link, self._controller, self._machine, operator, event)
+
+        async def act() -> Json:
+            return await ACTIONS[name](bench, args)
+
+        with _stopping(operator.abort, operator.reset):
+            return drive(self._port, act())
+
+
+@contextmanager
+def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterator[Session]:
+    """Reach a machine for a few acts by hand.
+
+    Parameters
+    ----------
+    machine : Machine
+    port : str, optional
+        A port to open; the machine's keeper when None, and ``sim://`` when nobody keeps it.
+    home : bool
+        Whether to home first where the machine can: after opening a port nobody knows where it stands.
+
+    Raises
+    ------
+    LinkError, RefusedError
+        When it cannot be reached, or is another machine. Nothing moved.
+    """
+    from fabctl.daemon.client import Line
+
+    if goes_through(machine, port) is None:
+        with Line(machine.name) as line:
+            yield Kept(line)
+        return
+    from fabctl.sim.port import SimPort
+    from fabctl.stream.controller import connect
+    from fabctl.stream.turns import drive
+
+    opened = _open(port or SIM, machine)
+    try:
+        link, controller = drive(opened, connect(opened, machine))
+        session = Opened(opened, link, controller, machine)
+        if home and machine.homing:
+            say(_("homing first: after a port is opened nobody knows where the machine stands"))
+            session.do("home")
+        if home and isinstance(opened, SimPort):
+            session.do("zero", here_mm=_virtual_zero(machine))
+        yield session
+    finally:
+        opened.close()
+
+
+def goes_through(machine: Machine, port: str | None) -> str | None:
+    """Return the port an act would go through; None for the machine's keeper."""
+    from fabctl.daemon.client import is_kept
+
+    if port is not None:
+        return port
+    return None if is_kept(machine.name) else SIM
+
+
+def demand_free(
+    machine: Machine, port: str | None, confirm: str | None, told: dict[str, str], *, home: bool = True
+) -> None:
+    """Show what is about to move and ask whether the machine is free.
+
+    Raises
+    ------
+    InputError
+        When another machine is confirmed, or nobody is there to ask.
+    """
+    through = goes_through(machine, port)
+    if home and through is not None and machine.homing:
+        told = {"first": "homes to its switches", **told}
+    shown = through if through is not None else "kept"
+    demand_consent(machine, shown, confirm, told, "Machine free, nothing in its way?")
+
+
+def _open(url: str, machine: Machine) -> Port:
+    from fabctl.stream.port import open_port
+
+    if not url.startswith(SIM):
+        return open_port(url, machine.baud)
+    return _virtual(url, machine)
+
+
+def _virtual(url: str, machine: Machine) -> SimPort:
+    """Open a virtual machine with a touch plate a little below its tool."""
+    from fabctl.sim.controller import Options
+    from fabctl.sim.plant import Wiring
+    from fabctl.sim.port import SimPort
+
+    top = machine.homed_mm[2] if machine.homing else 0.0
+    wiring = Wiring(switches=machine.homing, probe_z_mm=top - PLATE_BELOW_MM if machine.has_z else None)
+    start = None if machine.homing else (0.0, 0.0, 0.0)
+    return SimPort.from_url(url, machine.settings(), Options(wiring=wiring, start_mm=start))
+
+
+def _virtual_zero(machine: Machine) -> dict[str, float]:
+    """Lay the virtual stock in the middle of the travel, its top where the plate is."""
+    names = "XYZ" if machine.has_z else "XY"
+    if not machine.homing:
+        return dict.fromkeys(names, 0.0) | ({"Z": PLATE_BELOW_MM} if machine.has_z else {})
+    ends = zip(names, machine.homed_mm, machine.travel_mm, strict=False)
+    middle = {axis: round(at + travel / 2, 3) for axis, at, travel in ends}
+    return middle | ({"Z": PLATE_BELOW_MM} if machine.has_z else {})
+
+
+@contextmanager
+def _stopping(abort: Callable[[], object], reset: Callable[[], object]) -> Iterator[None]:
+    """Let Ctrl-C stop the machine before it stops this process: first held, then reset."""
+    pressed = 0
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed += 1
+        (abort if pressed == 1 else reset)()
+        say("\n" + (_("held, then reset") if pressed == 1 else _("soft reset")))
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def pairs_of(words: tuple[str, ...], *, default_mm: float | None = None) -> dict[str, float]:
+    """Read words such as ``x10``, ``Y-2.5mm`` or ``z=0.5in``.
+
+    Parameters
+    ----------
+    words : tuple of str
+    default_mm : float, optional
+        For an axis named alone; not allowed when None.
+
+    Raises
+    ------
+    InputError
+        When one cannot be read, or an axis comes twice.
+
+    Examples
+    --------
+    >>> pairs_of(("x10", "Z-0.5"))
+    {'X': 10.0, 'Z': -0.5}
+    >>> pairs_of(("x", "y"), default_mm=0.0)
+    {'X': 0.0, 'Y': 0.0}
+    """
+    found: dict[str, float] = {}
+    for word in words:
+        axis, rest = word[:1].upper(), word[1:].removeprefix("=")
+        if axis not in "XYZ" or not axis or (not rest and default_mm is None):
+            raise InputError(
+                f"{word!r} names no axis and length", remedy="write x10 or z-0.5, an axis and how far"
+            )
+        if axis in found:
+            raise InputError(f"{axis} twice", place=word)
+        found[axis] = parse_length_mm(rest) if rest else float(default_mm or 0.0)
+    return found
+
+
+def lengths_of(text: str, count: int, option: str) -> list[float]:
+    """Read lengths with commas between them.
+
+    Raises
+    ------
+    InputError
+        When there are more or fewer, or one is none.
+    """
+    parts = text.split(",")
+    if len(parts) != count:
+        raise InputError(
+            f"{text!r} is not {count} lengths", place=option, remedy="write them with commas: 0,0,120,80"
+        )
+    return [parse_length_mm(part) for part in parts]
+
+
+def place_words(point: Any) -> str:
+    """Say a place.
+
+    Examples
+    --------
+    >>> place_words((1.0, -2.5, 0.0))
+    'X1.000 Y-2.500 Z0.000'
+    """
+    if point is None:
+        return "not told"
+    return " ".join(f"{axis}{value:.3f}" for axis, value in zip("XYZ", point, strict=True))
