@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fabctl.cli.show import as_json, facts
-from fabctl.errors import InputError
+from fabctl.errors import InputError, LinkError
 
 if TYPE_CHECKING:
     from fabctl.record.statement import Statement
 
+Live = dict[str, Any]
+"""What a daemon says of a machine it keeps."""
+
+ANSWER_LIMIT_S = 2.0
 HEADS = {True: "seen to be off at the end", False: "STILL ON when last seen", None: "not known: look at it"}
 GOING_ON = ("running", "held", "preparing")
 
@@ -31,7 +38,8 @@ def status(run: str | None, all_: bool, json_: bool, out: str | None) -> int:
       fabctl status 20260301-123000-stool
       fabctl status --all --json
 
-    Reads the journals and looks whether their processes still live; opens no port and starts nothing.
+    Reads the journals, looks whether their processes still live, and asks whoever keeps a machine
+    (`fabctl machine serve`); opens no port and starts nothing.
     """
     from fabctl.record.statement import find_run, latest_of_each_machine, run_folders, statement
 
@@ -42,14 +50,53 @@ def status(run: str | None, all_: bool, json_: bool, out: str | None) -> int:
         folders: tuple[Path, ...] = (find_run(run, root),)
     else:
         folders = run_folders(root) if all_ else latest_of_each_machine(root)
-    said = [statement(folder) for folder in folders]
+    kept = _kept()
+    said = [statement(folder, partial(_carried_on, kept)) for folder in folders]
+    idle = {} if run is not None else {name: kept[name] for name in kept if not _is_told(name, said)}
     if json_:
-        as_json([_row(item) for item in said])
-    elif not said:
+        rows = [_row(item) | {"kept": kept.get(item.machine)} for item in said]
+        as_json(rows + [{"name": "", "machine": name, "kept": live} for name, live in idle.items()])
+    elif not said and not idle:
         click.echo("no runs yet", err=True)
     else:
-        click.echo("\n\n".join(facts(_words(item)) for item in said))
+        blocks = [_words(item) | _live_words(kept.get(item.machine)) for item in said]
+        blocks += [{"machine": name} | _live_words(live) for name, live in idle.items()]
+        click.echo("\n\n".join(map(facts, blocks)))
     return 0
+
+
+def _is_told(machine: str, said: Sequence[Statement]) -> bool:
+    return any(item.machine == machine for item in said)
+
+
+def _kept() -> dict[str, Live]:
+    """Ask every daemon what its machine does now; who does not answer in time is left out."""
+    from fabctl.daemon.client import Line, kept_machines
+
+    kept = {}
+    for name in kept_machines():
+        with suppress(LinkError), Line(name) as line:
+            kept[name] = line.ask("status", limit_s=ANSWER_LIMIT_S)
+    return kept
+
+
+def _carried_on(kept: Mapping[str, Live], folder: Path, first: Mapping[str, Any]) -> bool | None:
+    """Tell whether a run goes on: the daemon knows best of its own port, else the process is looked for."""
+    from fabctl.record.statement import by_its_process
+
+    live = kept.get(str(first.get("machine")))
+    if live is not None and live.get("port") == first.get("port"):
+        return live.get("run") == folder.name
+    return by_its_process(folder, first)
+
+
+def _live_words(live: Live | None) -> dict[str, str]:
+    if live is None:
+        return {}
+    words = {"kept": f"on {live['port']}: {live['trouble'] or live['state']}"}
+    if live["work_mm"] is not None:
+        words["stands at"] = _point(live["work_mm"])
+    return words
 
 
 def _row(said: Statement) -> dict[str, Any]:
@@ -67,6 +114,7 @@ def _row(said: Statement) -> dict[str, Any]:
         "head_off": said.head_off,
         "cause": said.cause,
         "reason": said.reason,
+        "guard": said.guard,
         "last_record": said.last,
         "next": said.advice,
         "folder": str(said.folder),
@@ -83,6 +131,8 @@ def _words(said: Statement) -> dict[str, str]:
         words["last record"] = said.last or "none"
     if said.state not in {"no journal", "not started", "preparing"}:
         words |= _how_far(said)
+    if said.guard:
+        words["guard"] = f"held and reset the machine when its sender died: {said.guard}"
     if said.state not in {*GOING_ON, "not started", "done"}:
         words["head"] = HEADS[said.head_off]
     return words | {"next": said.advice}
@@ -97,7 +147,10 @@ def _how_far(said: Statement) -> dict[str, str]:
         words["journal"] = "cut or damaged: later records are missing, so any line may have begun"
         words.pop("at most", None)
     if said.work_mm is not None:
-        where = ", ".join(f"{value:.3f}" for value in said.work_mm)
         known = "" if said.state in {"done", "stopped, position known"} else ", when last seen"
-        words["position"] = f"{where} mm, work coordinates{known}"
+        words["position"] = _point(said.work_mm) + known
     return words
+
+
+def _point(work_mm: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in work_mm) + " mm, work coordinates"

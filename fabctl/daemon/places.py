@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 import sys
+import warnings
 from pathlib import Path
 
 from fabctl.errors import InputError, LinkError
@@ -23,9 +24,13 @@ def places_folder() -> Path:
     """Return the folder of all kept machines' addresses; made when missing, for its owner alone."""
     import platformdirs  # noqa: PLC0415 - only whoever looks for a kept machine needs it
 
-    folder = platformdirs.user_runtime_path("fabctl") / "machines"
-    if len(os.fsencode(folder)) > PATH_LIMIT_BYTES - 40:
-        folder = platformdirs.user_state_path("fabctl") / "machines"
+    folder = platformdirs.user_state_path("fabctl") / "machines"
+    # without a runtime folder of this account's own it names one under /tmp, and warns
+    with contextlib.suppress(UserWarning), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runtime = platformdirs.user_runtime_path("fabctl") / "machines"
+        if len(os.fsencode(runtime)) <= PATH_LIMIT_BYTES - 40:
+            folder = runtime
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

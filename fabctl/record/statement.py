@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from fabctl.record.run import runs_folder
 CarriedOn = Callable[[Path, Mapping[str, Any]], bool | None]
 """Tells whether somebody carries a run on right now, from its folder and its journal's first record; None
 when that cannot be told. Whoever keeps machines open can be asked here before the process is looked for."""
+
+GUARD_LOG = "guard.jsonl"
+"""Where the guard beside a sender writes what it did when that sender died."""
 
 _LOOK = "look that the machine stands and its head is off"
 _AGAIN = "find the position anew (home, or set the zero by hand)"
@@ -49,6 +53,8 @@ class Statement:
         Whether spindle or beam was seen to be off at the end; None when nobody can know.
     cause, reason : str
         Why it ended.
+    guard : str
+        What the guard came to after it held and reset the machine; empty when it did not have to.
     last : str
         When the journal was last written, ISO 8601.
     advice : str
@@ -69,6 +75,7 @@ class Statement:
     head_off: bool | None = None
     cause: str = ""
     reason: str = ""
+    guard: str = ""
     last: str = ""
     advice: str = "nothing is on record: " + _LOOK
 
@@ -116,6 +123,7 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
         head_off=end.get("head_off"),
         cause=str(stop.get("cause", "")),
         reason=str(stop.get("reason", "")),
+        guard=_guarded(folder),
         last=max((str(record["time"]) for record in latest.values()), default=""),
         advice=_advice(state, folder.name, first),
     )
@@ -200,6 +208,15 @@ def _live_state(certain: Certain) -> str:
         return "preparing"
     held, resumed = (int(certain.latest.get(kind, {}).get("n", -1)) for kind in ("hold", "resume"))
     return "held" if held > resumed else "running"
+
+
+def _guarded(folder: Path) -> str:
+    try:
+        *_, line = (folder / GUARD_LOG).read_text(encoding="utf-8").splitlines()
+        return str(json.loads(line)["ends"][0])
+    except (OSError, ValueError, LookupError, TypeError):
+        # none, or one that a crash has cut: then nothing is known of it
+        return ""
 
 
 def _advice(state: str, name: str, first: Mapping[str, Any]) -> str:

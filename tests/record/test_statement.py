@@ -2,10 +2,11 @@
 
 import pytest
 
+from fabctl.daemon.guard import GUARD_LOG as THE_GUARDS_OWN
 from fabctl.errors import InputError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Journal
-from fabctl.record.statement import find_run, latest_of_each_machine, run_folders, statement
+from fabctl.record.statement import GUARD_LOG, find_run, latest_of_each_machine, run_folders, statement
 
 
 @pytest.fixture
@@ -83,6 +84,17 @@ def test_a_journal_that_was_cut_is_said_to_be(journal):
     journal.path.write_bytes(raw[:-20])
     said = _said(journal, lives=False)
     assert (said.whole, said.at_most, said.state) == (False, 100, "crashed")
+
+
+def test_what_the_guard_came_to_is_told(journal):
+    _start(journal)
+    folder = journal.path.parent
+    assert GUARD_LOG == THE_GUARDS_OWN
+    assert _said(journal, lives=False).guard == ""
+    (folder / GUARD_LOG).write_text('{"ends": ["stopped, position known"]}\n', encoding="utf-8")
+    assert _said(journal, lives=False).guard == "stopped, position known"
+    (folder / GUARD_LOG).write_text('{"ends": ["stop', encoding="utf-8")
+    assert _said(journal, lives=False).guard == ""
 
 
 def test_a_folder_without_a_journal_is_said_to_have_none(tmp_path):
