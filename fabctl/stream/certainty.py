@@ -38,21 +38,27 @@ class Certainty:
     Examples
     --------
     >>> sure = Certainty((50.0, 50.0, 20.0))
-    >>> for x, time_s in ((100.0, 1.0), (104.0, 1.1), (0.0, 1.2)):
+    >>> for x, time_s in ((100.0, 1.0), (104.0, 1.1), (0.0, 1.2), (0.5, 1.3)):
     ...     sure.report(Status(State.RUN), (x, 0.0, 0.0), time_s)
     >>> sure.lost
-    'the position jumped from 104.000, 0.000, 0.000 to 0.000, 0.000, 0.000'
+    'the position jumped from 104.000, 0.000, 0.000 to 0.500, 0.000, 0.000'
     """
 
     rates_mm_s: Point | None = None
     lost: str = ""
     doubtful: bool = False
     _place_mm: Point | None = None
+    _jump: tuple[Point, float] | None = None
     _batch_s: tuple[float, float] = (-math.inf, -math.inf)
     _state: State | None = None
     _told: bool = False
     _zero_mm: Point | None = None
     _since_zero: int = TURN_REPORTS
+
+    @property
+    def proven(self) -> bool:
+        """Whether nothing at all speaks against the position."""
+        return not self.lost and not self.doubtful and self._jump is None
 
     def alarm(self, *, loses: bool) -> None:
         """Take in that an alarm was told, and whether one of its kind loses the position."""
@@ -69,7 +75,7 @@ class Certainty:
     def forget(self) -> None:
         """Begin anew: the position is about to be found, or was just found."""
         self.lost, self.doubtful = "", False
-        self._place_mm = self._state = None
+        self._place_mm = self._state = self._jump = None
         self._batch_s = (-math.inf, -math.inf)
 
     def report(self, status: Status, place_mm: Point | None, now_s: float) -> None:
@@ -102,19 +108,31 @@ class Certainty:
         self._zero_mm, self._since_zero = status.wco_mm, 0
 
     def _continuity(self, place_mm: Point, now_s: float) -> None:
-        before_mm, self._place_mm = self._place_mm, place_mm
         # the report before came with the batch before: it is no older than the one before that
         oldest_s = self._batch_s[0]
         if now_s > self._batch_s[1]:
             self._batch_s = (self._batch_s[1], now_s)
+        before_mm, self._place_mm = self._place_mm, place_mm
         if before_mm is None or before_mm == place_mm:
             return
         self.doubtful = self.doubtful or place_mm == ORIGIN
-        within_s = now_s - oldest_s + SLACK_S
-        if self.rates_mm_s is not None and math.isfinite(within_s):
-            steps = zip(before_mm, place_mm, self.rates_mm_s, strict=True)
-            if any(abs(after - before) > rate * within_s + SLACK_MM for before, after, rate in steps):
-                self.lost = self.lost or f"the position jumped from {_said(before_mm)} to {_said(place_mm)}"
+        if self._jump is not None:
+            # one report alone may have been damaged: the next one tells
+            before_mm, oldest_s = self._jump
+        jumped = self._too_far(before_mm, place_mm, now_s - oldest_s + SLACK_S)
+        if not jumped:
+            self._jump = None
+        elif self._jump is None:
+            self._jump = before_mm, oldest_s
+        else:
+            self.lost = self.lost or f"the position jumped from {_said(before_mm)} to {_said(place_mm)}"
+
+    def _too_far(self, before_mm: Point, place_mm: Point, within_s: float) -> bool:
+        """Whether a place is farther away than the machine can have gone."""
+        if self.rates_mm_s is None or not math.isfinite(within_s):
+            return False
+        steps = zip(before_mm, place_mm, self.rates_mm_s, strict=True)
+        return any(abs(after - before) > rate * within_s + SLACK_MM for before, after, rate in steps)
 
 
 def _said(place_mm: Point) -> str:

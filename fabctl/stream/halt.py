@@ -73,8 +73,7 @@ async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
     if after is None or not restarted:
         return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
     same = answer is Answer.RELEASE or (stood is not None and link.mpos_mm == stood)
-    lost = lost or bool(link.certainty.lost) or link.certainty.doubtful
-    known = same and not lost and after.state in {State.IDLE, State.ALARM}
+    known = same and not lost and link.certainty.proven and after.state in {State.IDLE, State.ALARM}
     return Outcome(known, head_is_off(link), link.mpos_mm, link.work_mm)
 
 

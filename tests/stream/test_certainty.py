@@ -36,8 +36,16 @@ def test_two_reports_in_one_batch_are_no_jump():
 
 
 def test_an_axis_faster_than_it_can_is_a_jump():
-    sure = heard((1.0, (1.0, 1.0, 20.0), RUN), (1.1, (1.0, 1.0, 20.0), RUN), (1.2, (1.0, 1.0, 0.0), RUN))
+    sure = heard((1.0, (1.0, 1.0, 20.0), RUN), (1.1, (1.0, 1.0, 20.0), RUN), (1.2, (1.0, 1.0, 0.5), RUN))
+    assert (sure.lost, sure.proven) == ("", False)
+    sure.report(RUN, (1.0, 1.0, 0.0), 1.3)
     assert "jumped from 1.000, 1.000, 20.000" in sure.lost
+
+
+def test_one_report_out_of_place_is_a_damaged_one():
+    places = [(k * 0.1, (20.0 + k, 0, 0), RUN) for k in range(1, 9)]
+    places[4] = (0.5, (5.0, 0, 0), RUN)
+    assert heard(*places).proven
 
 
 def test_coming_to_zero_is_doubtful_and_no_reason_to_stop():
