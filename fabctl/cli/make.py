@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, arm_by, demand_consent, hands_on, progress_bar
+from fabctl.cli.motion import (
+    CHECK_FIRST,
+    CONFIRM,
+    DRY,
+    KEPT,
+    PORT,
+    arm_by,
+    demand_consent,
+    hands_on,
+    port_of,
+    progress_bar,
+)
 from fabctl.cli.options import JSON, MACHINE, order_from, placing
 from fabctl.cli.plan import planned, spoken, summary
 from fabctl.cli.show import as_json, facts, notes, say
@@ -30,7 +41,7 @@ if TYPE_CHECKING:
 @JSON
 def make(
     design: str,
-    port: str,
+    port: str | None,
     confirm: str | None,
     check_first: bool,
     dry_run: bool,
@@ -46,7 +57,8 @@ def make(
       fabctl make drawing.svg -m router-3018 -M plywood-6 --port /dev/ttyUSB0
       fabctl make stool -m plywood-router-600x900 --dry-run
 
-    Without --port it runs on the virtual controller. The run's folder keeps the program, the journal, the
+    Without --port it runs on the machine's keeper (`fabctl machine serve`) if there is one, else on the
+    virtual controller. The run's folder keeps the program, the journal, the
     record and the pictures. Ctrl-C is a feed hold, a second one a soft reset.
     """
     from fabctl.job.check import approve
@@ -73,6 +85,7 @@ def make(
         _tell(summary(made), spoken(made), json_)
         say("dry run: nothing was sent")
         return
+    port = port_of(made.order.machine, port)
     demand_consent(made.order.machine, port, confirm, spoken(made))
     run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)
     figures_run = after(made, run)
@@ -93,15 +106,30 @@ def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) ->
     from fabctl.job.run import carry_out, open_bench
     from fabctl.stream.stops import Operator
 
+    sections = tuple(section.tool for section in work.program.sections)
+    if port == KEPT:
+        return _send_kept(work, sections, check_first=check_first, root=root)
     operator = Operator()
     bench = open_bench(port, work.machine, work.program, work.stood)
-    sections = tuple(section.tool for section in work.program.sections)
     try:
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
             watchers = Watchers(operator, arm_by(port, sections, screen), screen.tell, hands.phase)
             return carry_out(work, bench, watchers, root=root, check_first=check_first)
     finally:
         bench.port.close()
+
+
+def _send_kept(work: Work, sections: tuple[str, ...], *, check_first: bool, root: Path | None) -> Run:
+    from fabctl.daemon.client import Line
+    from fabctl.daemon.recorded import Watchers
+    from fabctl.daemon.remote import RemoteOperator
+    from fabctl.job.run import carry_out_kept
+
+    with Line(work.machine.name) as line:
+        operator = RemoteOperator(line)
+        with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
+            watchers = Watchers(operator, arm_by(KEPT, sections, screen), screen.tell, hands.phase)
+            return carry_out_kept(work, line, watchers, root=root, check_first=check_first)
 
 
 def after(made: Plan, run: Run) -> tuple[dict[str, Any], dict[str, str]]:

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from fabctl.stream.stops import Operator
 
 SIM = "sim://"
+KEPT = "kept"
+"""The port of a machine that `fabctl machine serve` keeps."""
 
 PORT = click.option(
     "--port",
     metavar="URL",
-    default=SIM,
-    show_default=True,
-    help="sim:// is the virtual controller; /dev/ttyUSB0, COM3 or socket://host:port a real one.",
+    help="/dev/ttyUSB0, COM3 or socket://host:port; when left out, the machine's keeper, "
+    "and without one sim://.",
 )
 CONFIRM = click.option(
     "--confirm", metavar="MACHINE", help="For scripts: do not ask, this machine is free and watched."
@@ -59,6 +60,22 @@ class Screen:
 
     tell: Callable[[Progress], None]
     asking: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+def port_of(machine: Machine, port: str | None) -> str:
+    """Return where a run goes: the port that was named, else the machine's keeper, else the virtual one.
+
+    Parameters
+    ----------
+    machine : Machine
+    port : str, optional
+        As the person wrote it.
+    """
+    from fabctl.daemon.client import is_kept
+
+    if port is not None:
+        return port
+    return KEPT if is_kept(machine.name) else SIM
 
 
 def demand_consent(

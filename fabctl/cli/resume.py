@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fabctl.cli.make import send_work
-from fabctl.cli.motion import CHECK_FIRST, CONFIRM, PORT, demand_answers, demand_consent
+from fabctl.cli.motion import CHECK_FIRST, CONFIRM, PORT, demand_answers, demand_consent, port_of
 from fabctl.cli.options import JSON, stock_named, whole_file
 from fabctl.cli.send import tell_run
 from fabctl.cli.show import as_json, facts, say
@@ -38,7 +38,7 @@ def resume(
     material: str | None,
     stock: str | None,
     from_line: int | None,
-    port: str,
+    port: str | None,
     confirm: str | None,
     check_first: bool,
     dry_run: bool,
@@ -68,6 +68,7 @@ def resume(
     if dry_run:
         _write(resumption, told, output, json_=json_)
         return
+    port = port_of(past.machine, port)
     demand_consent(past.machine, port, confirm, told)
     demand_answers(resumption.questions, port, confirm)
     ended = send_work(resumption.work, port, check_first=check_first, root=past.folder.parent)

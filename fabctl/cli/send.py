@@ -10,7 +10,7 @@ import click
 
 from fabctl.cli.level import MAP, laid_out, map_named, spoken
 from fabctl.cli.make import send_work
-from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_answers, demand_consent
+from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_answers, demand_consent, port_of
 from fabctl.cli.options import JSON, MACHINE, machine_named, stock_named
 from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
@@ -40,7 +40,7 @@ def send(
     stock: str | None,
     map_: str | None,
     from_line: int | None,
-    port: str,
+    port: str | None,
     confirm: str | None,
     check_first: bool,
     dry_run: bool,
@@ -94,6 +94,7 @@ def send(
         click.echo(facts(told))
         say("dry run: nothing was sent")
         return
+    port = port_of(chosen, port)
     demand_consent(chosen, port, confirm, told)
     demand_answers(asked, port, confirm)
     run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fabctl.daemon.client import Line
 from fabctl.daemon.recorded import Watchers, run_folder
+from fabctl.daemon.remote import run_kept
 from fabctl.daemon.returning import Guard, Stood
 from fabctl.job.folder import lay_out
 from fabctl.program.arcs import extents_mm
@@ -233,6 +235,31 @@ def carry_out(
         patient=bench.sim is not None,
     )
     return Run(ended.result, folder, ended.record, _true_path(bench, begun_s))
+
+
+def carry_out_kept(
+    work: Work, line: Line, watchers: Watchers, *, root: Path | None = None, check_first: bool = False
+) -> Run:
+    """Let the machine's keeper send a permitted program and write down all that happens.
+
+    Parameters
+    ----------
+    work : Work
+    line : Line
+        To the keeper of the work's machine.
+    watchers : Watchers
+        With a `RemoteOperator`.
+    root, check_first
+        As for `carry_out`.
+
+    Raises
+    ------
+    RefusedError, LinkError
+        Before anything moved, or when the keeper is gone.
+    """
+    folder = prepare(work, root, check_first=check_first)
+    ended = run_kept(line, folder, watchers)
+    return Run(ended.result, folder, ended.record)
 
 
 def prepare(work: Work, root: Path | None = None, *, check_first: bool = False) -> Path:

@@ -1,0 +1,60 @@
+"""Commands that name a kept machine go through its keeper, and no port is opened twice."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fabctl.record.run import list_runs
+
+PROGRAM = "G21\nG90\nM3S1000\nG0Z5\nG0X0Y0\nG1Z-0.5F600\nG1X12F1500\nM0\nG1X0\nG0Z5\nM5\n"
+
+
+@pytest.fixture
+def fabctl(kept, tmp_path):
+    """Run fabctl as its own process, where the keeper is found."""
+
+    def call(*argv, text=""):
+        environment = os.environ | {
+            "XDG_RUNTIME_DIR": str(kept.folder.parent.parent),
+            "XDG_DATA_HOME": str(tmp_path),
+        }
+        command = [sys.executable, "-m", "fabctl", *map(str, argv)]
+        return subprocess.run(
+            command, env=environment, input=text, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return call
+
+
+def test_send_goes_through_the_keeper(kept, fabctl, tmp_path):
+    file = tmp_path / "square.nc"
+    file.write_text(PROGRAM.replace("M0\n", ""))
+    said = fabctl("send", file, "-m", "router-3018", "--confirm", "router-3018", "--json")
+    assert said.returncode == 0, said.stderr
+    told = json.loads(said.stdout)
+    assert (told["end_state"], told["head_off"]) == ("done", True)
+    assert "kept" in said.stderr
+    (entry,) = list_runs(tmp_path / "fabctl" / "runs")
+    assert entry.certain.end_state == "done"
+    assert max(kept.served.controller.trace.xyz_mm[:, 0]) > 11.9
+
+
+def test_a_pause_with_nobody_to_ask_ends_the_run_with_position_known(fabctl, tmp_path):
+    file = tmp_path / "two.nc"
+    file.write_text(PROGRAM.replace("M0\n", "G0Z5\nM5\nM0\nM3S1000\nG1Z-0.5F600\n"))
+    said = fabctl("send", file, "-m", "router-3018", "--confirm", "router-3018")
+    assert said.returncode == 6, said.stderr
+    assert "Nobody is there to ask" in said.stderr
+    assert "not armed" in said.stderr
+
+
+def test_the_port_itself_is_not_opened_beside_the_keeper(kept, fabctl, tmp_path):
+    file = tmp_path / "square.nc"
+    file.write_text(PROGRAM.replace("M0\n", ""))
+    said = fabctl("send", file, "-m", "router-3018", "--confirm", "router-3018", "--port", kept.served.url)
+    assert said.returncode == 5
+    assert "has" in said.stderr
+    assert "port" in said.stderr
