@@ -6,6 +6,14 @@ from fabctl.cli.lazy import LazyGroup
 
 MACHINE_COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("fabctl.cli.machine_show", "Show a machine's description and the settings it implies."),
+    "home": ("fabctl.cli.machine_home", "Let a machine find its switches."),
+    "jog": ("fabctl.cli.machine_jog", "Move a machine by hand: one step, or from a console."),
+    "zero": ("fabctl.cli.machine_zero", "Give work coordinates to the place where the tool stands."),
+    "probe": ("fabctl.cli.machine_probe", "Touch a plate twice and set zero to the stock below it."),
+    "frame": ("fabctl.cli.machine_frame", "Trace a job's box above the stock."),
+    "level": ("fabctl.cli.machine_level", "Probe the stock's height on a grid and keep it as a map."),
+    "unlock": ("fabctl.cli.machine_unlock", "Take the lock off a controller after an alarm."),
+    "conform": ("fabctl.cli.machine_conform", "Try a controller against the facts a sender relies on."),
     "sim": ("fabctl.cli.machine_sim", "Serve a machine's virtual controller to any sender, in real time."),
     "serve": ("fabctl.cli.machine_serve", "Keep machines, their ports open, for every other command."),
 }
@@ -16,6 +24,9 @@ HELP = """Look at a machine, try its controller, get it ready.
 \b
 Examples:
   fabctl machine show router-3018
+  fabctl machine jog router-3018
+  fabctl machine probe router-3018 --plate 1.6
+  fabctl machine conform /dev/ttyUSB0
   fabctl machine sim router-3018 --pty
 """
 
