@@ -15,7 +15,8 @@ from fabctl.job.plan import time_program
 from fabctl.job.run import Work
 from fabctl.program.check import permit
 from fabctl.program.model import Program
-from fabctl.program.resume import ReEntry, cuts, own_program, reenter
+from fabctl.program.resume import ReEntry, cuts, reenter
+from fabctl.program.state import own_program
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.process import lives
