@@ -28,6 +28,11 @@ STANDING_S = 0.3
 LIMIT_S = 2000.0
 """More virtual time than any end of any of these runs can take; beyond it a run hangs."""
 READS = 60_000
+LOOK_S = 0.12
+"""Between two looks at a run; a move that leaves the path and comes back within it is seen by nobody."""
+NOTICE_S = 0.15
+HOST_STANDS = frozenset({"host-stall", "status-mute", "ok-late"})
+"""Kinds in which the host cannot act, or is told nothing, for longer than a beam may stand."""
 REFUSED = "refused"
 RESET, NEWLINE = b"\x18", b"\n"
 
@@ -154,6 +159,8 @@ class Verdict:
         A run that ended as done with another power or feed than planned.
     away_mm : float
         Any run: how far the tool was from every place of the plan at most.
+    away_share : float
+        That distance as a share of v²/2a + 0.15 s·v of the machine, which bounds it.
     beam_s : float
         Longest time the beam was on while the head stood, s.
     deaf_host : bool
@@ -169,6 +176,7 @@ class Verdict:
     unseen_power: bool = False
     unseen_feed: bool = False
     away_mm: float = 0.0
+    away_share: float = 0.0
     beam_s: float = 0.0
     deaf_host: bool = False
     head: bool | None = None
@@ -339,7 +347,12 @@ class _Judge:
         verdict = Verdict(
             result.end_state.value, result.cause.value, head=result.head_off, reason=result.reason
         )
-        verdict.deaf_host = self.port.mischief.gone or self.port.controller.frozen
+        verdict.deaf_host = (
+            self.port.mischief.gone
+            or self.port.mischief.writes_fail
+            or self.port.controller.frozen
+            or self.kind.name in HOST_STANDS
+        )
         self._after_the_end(result, verdict)
         self._restart(verdict)
         self._path(result, verdict)
@@ -377,10 +390,13 @@ class _Judge:
             return
         way, power, speed = _way(self.port, self.started_s)
         verdict.away_mm = _farthest_mm(way, self.clean.plan)
+        verdict.away_share = verdict.away_mm / self._bound_mm(braking=True)
         if result.end_state is not EndState.DONE or self.kind.seen is Seen.NEVER:
             return
         here = np.array(self.job.here_mm)
         verdict.off_mm = deviation(np.vstack((here, way)), self.job.job.moves, here).max_mm
+        if verdict.off_mm > ALLOWED_MM + self._bound_mm(braking=False):
+            verdict.lies.append(f"done, and {verdict.off_mm:.3f} mm off the path")
         if self.kind.count is not Count.SENT or self.hand.deed:
             return
         found = _peaks(self.job, way, power, speed)
@@ -390,6 +406,14 @@ class _Judge:
         ):
             differs = np.abs(true - planned) > 0.05 * planned.max() + 1e-9
             setattr(verdict, f"unseen_{what}", bool((differs & long_enough).any()))
+
+    def _bound_mm(self, *, braking: bool) -> float:
+        """How far this machine comes before a look shows it: out and back, or out and braked."""
+        machine = self.job.machine
+        speed = math.hypot(*machine.max_rate_mm_min[:2]) / 60
+        if not braking:
+            return speed * LOOK_S / 2
+        return speed**2 / 2 / min(machine.acceleration_mm_s2[:2]) + NOTICE_S * speed
 
     def _beam(self, verdict: Verdict) -> None:
         if self.job.machine.head.kind != "laser":
@@ -401,6 +425,8 @@ class _Judge:
             zip(standing.tolist(), spans.tolist(), strict=True), key=lambda pair: pair[0]
         )
         verdict.beam_s = max((sum(s for _, s in group) for on, group in groups if on), default=0.0)
+        if verdict.beam_s > STANDING_S and not verdict.deaf_host:
+            verdict.lies.append(f"the beam stood for {verdict.beam_s:.2f} s")
 
     def _head(self, result: RunResult, verdict: Verdict) -> None:
         on = self.port.controller.board.outputs.pwm / FULL_DUTY > 0 and self.port.trace.head_works
