@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fabctl.conform.play import Player, position_of
+from fabctl.conform.play import Player
 from fabctl.errors import LinkError
 from fabctl.shop.firmware import Firmware, firmware_names, load_firmware
 from fabctl.stream.replies import Banner, BuildOptions, Unknown, Version, grammar_of
@@ -177,11 +177,6 @@ def _stored(answers: Mapping[str, Sequence[str]]) -> Stored:
         {int(n): text for n, text in _pairs(r"\$N(\d)=(.*)", answers["$N"])},
         {name: tuple(values.split(":")[0].split(",")) for name, values in offsets},
     )
-
-
-def stands_at(player: Player) -> tuple[float, float, float]:
-    """Return where the machine stands, mm."""
-    return position_of(player.report())
 
 
 def _fit(firmware: Firmware, said: Sequence[str]) -> Fit:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fabctl.conform.facts import NEEDS, Case, load_facts
-from fabctl.conform.identify import Identity, Stored, identify, read_stored, restart, stands_at
-from fabctl.conform.play import Player, marks_of
+from fabctl.conform.identify import Identity, Stored, identify, read_stored, restart
+from fabctl.conform.play import Player, marks_of, position_of
+from fabctl.errors import LinkError
 from fabctl.shop.firmware import Firmware, load_firmware
 from fabctl.shop.grbl_settings import Difference, Settings, compare
 from fabctl.shop.machine import Machine
 from fabctl.stream.port import Port
 
+RESET = b"\x18"
+BACK_MM_MIN = 300
+BACK_S = 10.0
 SYSTEMS = ("G54", "G55", "G56", "G57", "G58", "G59")
 
 
@@ -119,20 +124,31 @@ class _Bench:
         stores = "eeprom" in case.needs
         wrong = self.missing_settings(case)
         self.ready()
+        start = self.player.report()
         try:
             for number, value in _in_order(wrong):
                 if self.player.ask(f"${number}={value:g}")[-1:] != ["ok"]:
                     return f"${number}={value:g} was refused"
-            return self.player.play(case.steps, stands_at(self.player))
+            return self.player.play(case.steps, position_of(start))
         finally:
             if stores or wrong:
                 self.put_back()
+            if "motion" in case.needs:
+                self.go_back(start)
 
     def ready(self) -> None:
         """Reset, and unlock where it starts locked."""
         restart(self.player)
         if self.player.report().startswith("<Alarm"):
             self.player.ask("$X")
+
+    def go_back(self, start: str) -> None:
+        """Jog slowly to where a report says the machine stood, so that cases do not add up to a long way."""
+        self.ready()
+        words = "".join(f"{axis}{mm:.3f}" for axis, mm in zip("XYZ", position_of(start), strict=True))
+        machine = "G53" if "MPos:" in start else ""
+        self.player.ask(f"$J=G21G90{machine}{words}F{BACK_MM_MIN}")
+        self.player.until(lambda: self.player.report().startswith("<Idle"), BACK_S)
 
     def put_back(self) -> None:
         """Store again whatever is not as it was; what cannot be is noted."""
@@ -213,18 +229,24 @@ def conform(
     player.marks = marks_of(firmware)
     locked = identity.state.startswith("Alarm")
     bench = _Bench(player, identity.stored, firmware, allowed, locked)
-    outcomes = []
-    for case in load_facts().cases:
-        here = case.speaks_of(firmware) and case.holds_where(firmware.behaviour)
-        if not here or (rows and case.row not in rows):
-            continue
-        outcome = _outcome(bench, case)
-        outcomes.append(outcome)
-        if tell is not None:
-            tell(outcome)
-    bench.ready()
-    bench.verify()
-    restart(player)
+    outcomes: list[Outcome] = []
+    finished = False
+    try:
+        for case in load_facts().cases:
+            here = case.speaks_of(firmware) and case.holds_where(firmware.behaviour)
+            if here and (not rows or case.row in rows):
+                outcomes.append(_outcome(bench, case))
+                if tell is not None:
+                    tell(outcomes[-1])
+        bench.ready()
+        bench.verify()
+        restart(player)
+        finished = True
+    finally:
+        if not finished:
+            # Ctrl-C or a lost answer in the middle: whatever moves or turns is to stop
+            with contextlib.suppress(LinkError):
+                port.write(RESET)
     differences = compare(machine, Settings(identity.stored.values, source=port.name)) if machine else ()
     return Report(port.name, identity, firmware.name, tuple(outcomes), differences, tuple(bench.notes))
 
