@@ -18,6 +18,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_CHUNK_ROWS = 1 << 14
+"""Rows mixed at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -162,27 +164,55 @@ def merge_rows(points: NDArray[np.floating]) -> tuple[Ints, Ints]:
     if not n:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     exact = np.ascontiguousarray(points) + points.dtype.type(0)
-    words = exact.view(np.uint32 if exact.itemsize == 4 else np.uint64)
-    mixed = np.zeros(n, np.uint64)
-    for column in words.T:
-        mixed ^= column
-        mixed *= _GOLDEN
-        mixed ^= mixed >> np.uint64(29)
-    mixed *= _GOLDEN
-    bits = np.uint64(max(n - 1, 1).bit_length())
-    packed = np.sort((mixed >> bits << bits) | np.arange(n, dtype=np.uint64))
-    row = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    packed >>= bits
-    starts = np.concatenate(([True], packed[1:] != packed[:-1]))
-    same = np.empty(n, np.int64)
-    same[row] = np.repeat(row[starts], np.diff(np.flatnonzero(starts), append=n))
-    differs = words != np.take(words, same, axis=0)
+    columns = np.ascontiguousarray(exact.view(np.uint32 if exact.itemsize == 4 else np.uint64).T)
+    bits = max(n - 1, 1).bit_length()
+    packed = _hashed(columns, bits)
+    packed |= np.arange(n, dtype=np.uint64)
+    packed.sort()
+    starts = np.ones(n, bool)
+    np.not_equal(packed[1:] >> np.uint64(bits), packed[:-1] >> np.uint64(bits), out=starts[1:])
+    packed &= np.uint64((1 << bits) - 1)
+    row = packed.view(np.int64)
+    first = row.compress(starts)  # the lowest row of each hash
+    order = np.argsort(first)
+    rank = np.empty(len(first), np.int64)
+    rank[order] = np.arange(len(first))
+    number = np.empty(n, np.int64)
+    number[row] = np.repeat(rank, np.diff(np.flatnonzero(starts), append=n))
+    first = first.take(order)
+    differs = np.zeros(n, bool)
+    for column in columns:
+        differs |= column != column.take(first).take(number)
     if differs.any():
-        # Different rows with one hash: sort the rows of those hashes by all they are.
-        rows = np.flatnonzero(np.isin(same, same[differs.any(axis=1)]))
-        _, at, which = np.unique(words[rows], axis=0, return_index=True, return_inverse=True)
-        same[rows] = rows[at][which.reshape(-1)]
-    is_first = same == np.arange(n)
+        return _told_apart(columns, first, number, differs)
+    return first, number
+
+
+def _hashed(columns: NDArray[np.unsignedinteger], free: int) -> NDArray[np.uint64]:
+    """Mix each row of some columns, shape (n,); so many low bits are left free."""
+    out = np.empty(columns.shape[1], np.uint64)
+    for begin in range(0, len(out), _CHUNK_ROWS):
+        part = columns[:, begin : begin + _CHUNK_ROWS]
+        mixed = np.zeros(part.shape[1], np.uint64)
+        for column in part:
+            mixed ^= column
+            mixed *= _GOLDEN
+            mixed ^= mixed >> np.uint64(29)
+        mixed *= _GOLDEN
+        mixed >>= np.uint64(free)
+        np.left_shift(mixed, np.uint64(free), out=out[begin : begin + _CHUNK_ROWS])
+    return out
+
+
+def _told_apart(
+    columns: NDArray[np.unsignedinteger], first: Ints, number: Ints, differs: Bools
+) -> tuple[Ints, Ints]:
+    """Sort the rows of those hashes that different rows share by all they are."""
+    same = first[number]
+    rows = np.flatnonzero(np.isin(number, number[differs]))
+    _, at, which = np.unique(columns[:, rows], axis=1, return_index=True, return_inverse=True)
+    same[rows] = rows[at][which.reshape(-1)]
+    is_first = same == np.arange(len(same))
     return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[same]
 
 

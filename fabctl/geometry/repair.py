@@ -61,11 +61,32 @@ def bodies(mesh: Mesh) -> Ints:
         The body of each triangle; triangles that share an edge are one body.
     """
     edges = mesh.edges
-    owner = np.repeat(np.arange(len(edges.offsets) - 1), np.diff(edges.offsets))
-    same = np.flatnonzero(owner[1:] == owner[:-1])
-    a, b = edges.half[same] // 3, edges.half[same + 1] // 3
-    root, _ = _unite(len(mesh.triangles), a, b, np.zeros(len(a), bool))
-    return np.unique(root, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    if edges.is_sound:
+        a, b = edges.half[0::2] // 3, edges.half[1::2] // 3
+    else:
+        owner = np.repeat(np.arange(len(edges.offsets) - 1), np.diff(edges.offsets))
+        same = np.flatnonzero(owner[1:] == owner[:-1])
+        a, b = edges.half[same] // 3, edges.half[same + 1] // 3
+    label = np.arange(len(mesh.triangles))
+    count = len(label)
+    # Each thing hooks to a lower neighbour, chains are followed to their ends, and the ends are the things
+    # of the next round: few of them, and few rounds.
+    while len(a):
+        end = np.arange(count)
+        end[np.maximum(a, b)] = np.minimum(a, b)
+        while True:
+            beyond = end.take(end)
+            if np.array_equal(beyond, end):
+                break
+            end = beyond
+        stays = end == np.arange(count)
+        number = (np.cumsum(stays) - 1).take(end)
+        count = int(number.max()) + 1
+        label = number.take(label)
+        a, b = number.take(a), number.take(b)
+        apart = np.flatnonzero(a != b)
+        a, b = a.take(apart), b.take(apart)
+    return label
 
 
 def orient(mesh: Mesh) -> tuple[Mesh, int]:

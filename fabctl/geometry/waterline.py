@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from fabctl.errors import InputError
 from fabctl.geometry.curves import Curves
 from fabctl.geometry.cuttershape import CutterShape
+from fabctl.geometry.cycles import cycles
 from fabctl.geometry.dropcutter import drop_grid, drop_points
 from fabctl.geometry.mesh import Mesh, extents
 from fabctl.geometry.places import Grid
 from fabctl.geometry.pushcutter import TOUCHING_MM, Pushed, push
-from fabctl.geometry.slicing import cycles
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

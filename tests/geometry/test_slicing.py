@@ -1,7 +1,5 @@
 """Slicing against manifold3d, against one triangle after the other, and at heights that hit vertices."""
 
-import itertools
-
 import manifold3d
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from fabctl.errors import InputError
 from fabctl.geometry import slicing
 from fabctl.geometry.curves import signed_areas
 from fabctl.geometry.mesh import Mesh, extents, flip, transform, volume_mm3
-from fabctl.geometry.slicing import cycles, sheet_heights, slice_mesh
+from fabctl.geometry.slicing import sheet_heights, slice_mesh
 from tests.geometry.solids import area_below, box, together, torus
 
 WATERTIGHT = (
@@ -226,32 +224,6 @@ def test_neighbouring_triangles_share_the_very_same_point():
     steps = np.delete(steps, contours.offsets[1:-1] - 1)
     assert steps.min() > 0
     assert len(np.unique(contours.points, axis=0)) == len(contours.points)
-
-
-@given(st.permutations(range(40)))
-def test_cycles_of_any_permutation(following):
-    following = np.array(following)
-    order, offsets = cycles(following)
-    assert sorted(order) == list(range(40))
-    for a, b in itertools.pairwise(offsets):
-        ring = order[a:b]
-        assert ring[0] == ring.min()
-        assert np.array_equal(following[ring], np.roll(ring, -1))
-    assert np.all(np.diff(order[offsets[:-1]]) > 0)
-
-
-@pytest.mark.parametrize("length", [1, 50_000])
-def test_cycles_long_and_short(length):
-    """Long cycles are walked, short ones doubled: both kinds beside each other."""
-    shuffled = np.random.default_rng(1).permutation(50_000)
-    following = np.empty(50_000, np.int64)
-    following[shuffled[:length]] = np.roll(shuffled[:length], -1)
-    following[shuffled[length:]] = shuffled[length:]
-    order, offsets = cycles(following)
-    assert max(np.diff(offsets).tolist()) == length
-    long = np.argmax(np.diff(offsets))
-    ring = order[offsets[long] : offsets[long + 1]]
-    assert np.array_equal(following[ring], np.roll(ring, -1))
 
 
 def test_sheets_lie_in_the_middle_of_the_material():
