@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from fabctl.errors import StoppedError
 from fabctl.shop.firmware import Firmware
+from fabctl.stream.certainty import Certainty
 from fabctl.stream.port import Port
 from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
 from fabctl.stream.replies import OK, Alarm, Banner, Error, Point, StartupRan, State, Status
@@ -54,6 +55,8 @@ class Link:
     homed : bool
         Whether the machine was homed over this link and nothing since puts its position in doubt. The
         controller's state does not tell: after a soft reset it is Idle, homed or not.
+    certainty : Certainty
+        What speaks against the position the controller reports.
     answer_s : float
         How long a poll waits for its report, s: the quickest of late. Slower ones say how busy the
         controller is, or this host.
@@ -70,6 +73,7 @@ class Link:
     accessories: str = ""
     cause: Cause | None = None
     homed: bool = False
+    certainty: Certainty = field(default_factory=Certainty)
     answer_s: float = 0.0
     _polled_s: float = -1e9
     _asked_since_s: float | None = None
@@ -136,6 +140,7 @@ class Link:
         wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
         data = await bytes_within(wait_s)
         events = self.connection.receive(data)
+        doubted = bool(self.certainty.lost)
         notable = [event for event in events if not isinstance(event, Answered) or event.reply is not OK]
         for event in notable:
             if isinstance(event, Status):
@@ -145,6 +150,8 @@ class Link:
         if self.strict:
             for event in notable:
                 self._judge(event)
+            if self.certainty.lost and not doubted:
+                raise self.fail(Cause.RESTART, self.certainty.lost)
             if not data and self.silent_s > SILENCE_S and not self.quiet:
                 raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")
         return events
@@ -261,10 +268,18 @@ class Link:
             self.wco_mm = status.wco_mm
         if status.accessories is not None:
             self.accessories = status.accessories
+        if self.quiet or status.state is State.HOME:
+            self.certainty.forget()
+        else:
+            self.certainty.report(status, self.mpos_mm, self.port.clock_s())
 
     def _doubt(self, event: Alarm | Banner) -> None:
         lost = self.firmware.alarm(event.code).position_lost if isinstance(event, Alarm) else not event.asked
         self.homed = self.homed and not lost
+        if isinstance(event, Alarm):
+            self.certainty.alarm(loses=lost)
+        else:
+            self.certainty.restart(asked=event.asked)
 
     def _refused(self, event: Answered) -> StoppedError:
         code = event.reply.code if isinstance(event.reply, Error) else 0
