@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import halt
 from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import Link
+from fabctl.stream.override import Overrides, demand_possible
 from fabctl.stream.run import Fact, Pause, Progress
 from fabctl.stream.stops import Cause, Operator
 
@@ -162,7 +163,7 @@ class Keeper:
         """
         if name == "status":
             reply(self.snapshot())
-        elif name in _HANDS:
+        elif name in _HANDS or (name == "override" and self._doing is not None):
             reply(self._hand(name, args))
         elif name == "run" and not isinstance(args.get("folder"), str):
             raise InputError("a run without its folder", remedy="use a fabctl of the same version")
@@ -179,6 +180,10 @@ class Keeper:
             )
         if name == "answer":
             doing.answers[int(args["section"])] = bool(args["yes"])
+        elif name == "override":
+            shares = {key: int(value) for key, value in args.items() if value is not None}
+            demand_possible(replace(Overrides(), **shares))
+            doing.operator.override(**shares)
         else:
             getattr(doing.operator, name)()
         if self._task is not None:

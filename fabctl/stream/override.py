@@ -5,17 +5,21 @@ Source: Grbl 1.1 doc/markdown/commands.md: 10 to 200 % in steps of 10 and 1; rap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from fabctl.errors import RefusedError
 from fabctl.stream.link import FAST_POLL_S, Link
 from fabctl.stream.protocol import RULES, Realtime
 from fabctl.stream.replies import Status
+from fabctl.stream.stops import Operator
 
 LOWEST, HIGHEST = 10, 200
 RAPIDS = {100: Realtime.RAPID_100, 50: Realtime.RAPID_50, 25: Realtime.RAPID_25}
 ROUNDS = 4
 """How often bytes are sent again when some were lost on the way."""
+SETTLE_S = 0.3
+"""A report may be older than the bytes: so long after them it is not."""
 REPORT_S = 6.0
 """Grbl tells its overrides after a change, and else with every 10th or 20th report."""
 
@@ -162,6 +166,56 @@ async def set_overrides(
             remedy="bytes are lost on the way: look at the cable",
         )
     return now
+
+
+class Adjusting:
+    """Brings the overrides of a job under way to where the operator wants them, report by report.
+
+    Parameters
+    ----------
+    link : Link
+        Its job is never waited for: bytes go when the state takes them.
+    operator : Operator
+        Whose wish it is; the wish is forgotten once the controller reports it, or gives up on it.
+    """
+
+    def __init__(self, link: Link, operator: Operator) -> None:
+        self._link = link
+        self._operator = operator
+        self._now = Overrides()
+        self._rounds = 0
+        self._sent_s = -math.inf
+
+    def look(self, status: Status | None) -> None:
+        """Take in a report, if there is one, and send what is missing.
+
+        Parameters
+        ----------
+        status : Status, optional
+            The latest report; None at a turn without one.
+        """
+        if status is not None and status.overrides is not None:
+            self._now = Overrides(*status.overrides)
+        wishes = self._operator.wants_overrides
+        if not wishes:
+            return
+        wanted = replace(self._now, **wishes)
+        settled = wanted == self._now and self._rounds == 0
+        told = status is not None and status.overrides is not None
+        if settled or (told and wanted == self._now) or self._rounds >= ROUNDS:
+            self._operator.wants_overrides = {}
+            self._rounds = 0
+        elif self._link.port.clock_s() - self._sent_s > SETTLE_S and (told or self._rounds == 0):
+            self._send(override_bytes(self._now, wanted))
+
+    def _send(self, codes: tuple[Realtime, ...]) -> None:
+        state = self._link.connection.state
+        if state is None or not set(codes) <= RULES[state].realtime:
+            return
+        self._rounds += 1
+        self._sent_s = self._link.port.clock_s()
+        for code in codes:
+            self._link.realtime(code)
 
 
 def _demand_taken(link: Link, codes: tuple[Realtime, ...]) -> None:

@@ -19,6 +19,7 @@ from fabctl.stream.halt import Outcome, halt, head_is_off, see_head
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import Link
 from fabctl.stream.modal import Words
+from fabctl.stream.override import Adjusting
 from fabctl.stream.path import PathWatch
 from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
@@ -122,6 +123,7 @@ class _Run:
         self._watch = Watch(link, PathWatch((), (0, 0, 0), 0, 0), laser=False)
         self._start_s = link.port.clock_s()
         self._section = 1
+        self._adjusting = Adjusting(link, hooks.operator)
         link.attend = self._attend
         link.strict, link.cause = True, None
         x, y, z = order.machine.max_rate_mm_min
@@ -261,10 +263,13 @@ class _Run:
         if operator.wants_hold and link.connection.state is not State.CHECK:
             await self._stay_held(asked=True)
             return
+        fresh = None
         for event in await link.pump(poll_s=self._watch.poll_s):
             if isinstance(event, Status):
+                fresh = event
                 self._watch.look(event)
                 self._report(event)
+        self._adjusting.look(fresh)
         if link.connection.state in PAUSED:
             await self._stay_held(asked=False)
 

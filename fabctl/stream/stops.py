@@ -243,6 +243,7 @@ class Operator:
         self.wants_abort = False
         self.wants_reset = False
         self.key: Callable[[], None] | None = None
+        self.wants_overrides: dict[str, int] = {}
 
     def hold(self) -> None:
         """Ask for a feed hold: brake along the path, keep position, head off."""
@@ -264,6 +265,11 @@ class Operator:
     def reset(self) -> None:
         """Ask for a soft reset at once. Not an emergency stop: that is a switch in the power line."""
         self.wants_reset = True
+        self._tell()
+
+    def override(self, **shares: int) -> None:
+        """Ask for other overrides: ``feed``, ``rapid`` or ``speed`` in per cent of what the program says."""
+        self.wants_overrides = {**self.wants_overrides, **shares}
         self._tell()
 
     def renew(self) -> None:

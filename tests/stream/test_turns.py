@@ -3,7 +3,7 @@
 from fabctl.stream.controller import connect
 from fabctl.stream.run import Hooks
 from fabctl.stream.sender import permitted, send
-from fabctl.stream.stops import Cause, EndState
+from fabctl.stream.stops import Cause, EndState, Operator
 from fabctl.stream.turns import drive
 
 
@@ -118,3 +118,30 @@ def test_a_person_may_take_time_to_answer_and_the_machine_is_watched_meanwhile(b
 
     assert it.run(job, it.hooks(arm=arm)).end_state is EndState.DONE
     assert polls[-1] - polls[0] >= 5
+
+
+def test_overrides_asked_for_in_mid_run_are_read_back_and_lost_bytes_are_made_good(bench, square_job, wire):
+    lost = [2]
+
+    def down(data, _now):
+        if lost[0] and b"\x91" in data:
+            lost[0] -= 1
+            return data.replace(b"\x91", b"")
+        return data
+
+    it = bench(wire=wire(down=down))
+    operator, seen = Operator(), []
+
+    def progress(now):
+        if now.executed > 10 and not seen:
+            seen.append(now)
+            operator.override(feed=130, rapid=50)
+
+    assert (
+        it.run(square_job(chords=200), it.hooks(operator=operator, progress=progress)).end_state
+        is EndState.DONE
+    )
+    assert operator.wants_overrides == {}
+    assert lost == [0]
+    ups = [data for way, data in it.wire.log if way == "up" and b"Ov:130,50,100" in data]
+    assert ups
