@@ -34,7 +34,7 @@ def show(name: str, json_: bool) -> int:
         return 0
     click.echo(facts(_facts(machine)))
     click.echo()
-    rows = [[f"${number}", f"{value:g}", MEANING[number]] for number, value in machine.settings().items()]
+    rows = [[f"${number}", f"{value:g}", MEANING[number]] for number, value in _settings(machine).items()]
     click.echo(columns(rows, ["setting", "value", "what it is"]))
     return 0
 
@@ -57,8 +57,13 @@ def _values(machine: Machine) -> dict[str, Any]:
         "interlock": machine.interlock,
         "baud": machine.baud,
         "window_bytes": firmware.window_bytes,
-        "settings": {str(number): value for number, value in machine.settings().items()},
+        "settings": {str(number): value for number, value in _settings(machine).items()},
     }
+
+
+def _settings(machine: Machine) -> dict[int, float]:
+    """Return what the machine's own firmware must say to ``$$``."""
+    return machine.firmware.settings.wanted(machine.settings())
 
 
 def _facts(machine: Machine) -> dict[str, str]:

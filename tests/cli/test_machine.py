@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,29 @@ def test_show_names_every_setting_the_description_implies(fabctl, name):
 
 def test_show_of_a_machine_nobody_described_is_bad_input(fabctl):
     assert fabctl("machine", "show", "nowhere-9000").code == 3
+
+
+@pytest.mark.parametrize(("firmware", "limits", "report"), [("grblhal", 7, 123), ("fluidnc", None, 3)])
+def test_show_names_the_settings_as_the_machines_own_firmware_has_them(
+    fabctl, tmp_path, firmware, limits, report
+):
+    text = Path(load_machine("router-3018").source).read_text(encoding="utf-8")
+    text = text.replace('"router-3018"', '"mine"').replace('"grbl-1.1"', f'"{firmware}"')
+    text = text.replace("enabled = false", "enabled = true\ninvert_switches = true")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text, encoding="utf-8")
+    settings = json.loads(fabctl("machine", "show", mine, "--json").out)["settings"]
+    assert (settings.get("5"), settings["10"]) == (limits, report)
+
+
+@pytest.mark.parametrize("firmware", ["grblhal", "fluidnc"])
+def test_a_job_is_planned_and_made_for_a_machine_of_another_firmware(fabctl, tmp_path, square, firmware):
+    """Behind sim:// stands a Grbl 1.1 all the same."""
+    text = Path(load_machine("router-3018").source).read_text(encoding="utf-8")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        text.replace('"router-3018"', '"mine"').replace('"grbl-1.1"', f'"{firmware}"'), encoding="utf-8"
+    )
+    said = fabctl("make", square, "-m", mine, "-M", "plywood-6", "--out", tmp_path / "runs", "--json")
+    assert said.code == 0
+    assert json.loads(said.out)["end_state"] == "done"
