@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from fabctl.cli.motion import SIM, demand_consent
+from fabctl.cli.motion import KEPT, SIM, demand_consent, port_of
 from fabctl.cli.show import say
 from fabctl.cli.words import _
 from fabctl.errors import InputError
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-HAND_PORT = click.option(
-    "--port",
-    metavar="URL",
-    help="A port to open for this; when left out, the machine's keeper, and without one sim://.",
-)
 HAND_DRY = click.option("-n", "--dry-run", is_flag=True, help="Say what would move; open no port.")
 WCS = click.option(
     "--wcs",
@@ -123,7 +118,8 @@ def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterato
     """
     from fabctl.daemon.client import Line
 
-    if goes_through(machine, port) is None:
+    through = port_of(machine, port)
+    if through == KEPT:
         with Line(machine.name) as line:
             yield Kept(line)
         return
@@ -131,7 +127,7 @@ def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterato
     from fabctl.stream.controller import connect
     from fabctl.stream.turns import drive
 
-    opened = _open(port or SIM, machine)
+    opened = _open(through, machine)
     try:
         link, controller = drive(opened, connect(opened, machine))
         session = Opened(opened, link, controller, machine)
@@ -145,15 +141,6 @@ def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterato
         opened.close()
 
 
-def goes_through(machine: Machine, port: str | None) -> str | None:
-    """Return the port an act would go through; None for the machine's keeper."""
-    from fabctl.daemon.client import is_kept
-
-    if port is not None:
-        return port
-    return None if is_kept(machine.name) else SIM
-
-
 def demand_free(
     machine: Machine, port: str | None, confirm: str | None, told: dict[str, str], *, home: bool = True
 ) -> None:
@@ -164,11 +151,10 @@ def demand_free(
     InputError
         When another machine is confirmed, or nobody is there to ask.
     """
-    through = goes_through(machine, port)
-    if home and through is not None and machine.homing:
+    through = port_of(machine, port)
+    if home and through != KEPT and machine.homing:
         told = {"first": "homes to its switches", **told}
-    shown = through if through is not None else "kept"
-    demand_consent(machine, shown, confirm, told, "Machine free, nothing in its way?")
+    demand_consent(machine, through, confirm, told, "Machine free, nothing in its way?")
 
 
 def _open(url: str, machine: Machine) -> Port:

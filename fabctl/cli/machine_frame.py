@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, at_hand, demand_free, lengths_of
-from fabctl.cli.motion import CONFIRM
+from fabctl.cli.hand import HAND_DRY, at_hand, demand_free, lengths_of
+from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 from fabctl.errors import InputError
@@ -24,7 +24,7 @@ from fabctl.units import parse_length_mm
     "--height", metavar="LENGTH", help="Z it is traced at; the machine's clearance height when left out."
 )
 @click.option("--feed", type=float, default=3000.0, show_default=True, help="Feed, mm/min.")
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

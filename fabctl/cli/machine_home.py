@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, at_hand, demand_free, place_words
-from fabctl.cli.motion import CONFIRM
+from fabctl.cli.hand import HAND_DRY, at_hand, demand_free, place_words
+from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 
 
 @click.command()
 @click.argument("name", metavar="MACHINE")
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

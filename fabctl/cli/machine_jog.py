@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, Session, at_hand, demand_free, pairs_of, place_words
-from fabctl.cli.motion import CONFIRM
+from fabctl.cli.hand import HAND_DRY, Session, at_hand, demand_free, pairs_of, place_words
+from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 from fabctl.errors import FabctlError, InputError
@@ -33,7 +33,7 @@ quit              leave; the machine stays where it is"""
 @click.argument("name", metavar="MACHINE")
 @click.argument("moves", nargs=-1, metavar="[AXIS DISTANCE]...")
 @click.option("--feed", type=float, help="Feed, mm/min; as fast as the axes can when left out.")
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

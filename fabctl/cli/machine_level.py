@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, at_hand, demand_free, lengths_of
-from fabctl.cli.motion import CONFIRM
+from fabctl.cli.hand import HAND_DRY, at_hand, demand_free, lengths_of
+from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 from fabctl.errors import InputError
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "--slow", type=float, default=25.0, show_default=True, help="Feed of the touch that counts, mm/min."
 )
 @click.option("-o", "--output", metavar="MAP", help="Keep the map here; MACHINE-heights.json when left out.")
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

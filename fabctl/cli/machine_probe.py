@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, WCS, at_hand, demand_free, place_words
-from fabctl.cli.motion import CONFIRM
+from fabctl.cli.hand import HAND_DRY, WCS, at_hand, demand_free, place_words
+from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 from fabctl.errors import InputError
@@ -70,7 +70,7 @@ PROBING = (
     "--measure", is_flag=True, help="Touch a fixed plate and set nothing: the reference for later tools."
 )
 @WCS
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, at_hand, demand_free, place_words
-from fabctl.cli.motion import CONFIRM
+from fabctl.cli.hand import HAND_DRY, at_hand, demand_free, place_words
+from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 
@@ -17,7 +17,7 @@ from fabctl.cli.show import as_json, facts, say
     type=click.Choice(["kept", "unknown"]),
     help="Your word on it: kept, when no axis was moved or lost a step; else unknown.",
 )
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

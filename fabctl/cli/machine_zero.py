@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fabctl.cli.hand import HAND_DRY, HAND_PORT, WCS, at_hand, demand_free, pairs_of, place_words
-from fabctl.cli.motion import CONFIRM, SIM
+from fabctl.cli.hand import HAND_DRY, WCS, at_hand, demand_free, pairs_of, place_words
+from fabctl.cli.motion import CONFIRM, PORT, SIM
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
 
@@ -14,7 +14,7 @@ from fabctl.cli.show import as_json, facts, say
 @click.argument("name", metavar="MACHINE")
 @click.argument("axes", nargs=-1, required=True, metavar="AXIS[VALUE]...")
 @WCS
-@HAND_PORT
+@PORT
 @CONFIRM
 @HAND_DRY
 @JSON

@@ -10,7 +10,7 @@ import click
 
 from fabctl.cli.level import MAP, laid_out, map_named, spoken
 from fabctl.cli.make import send_work
-from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, demand_answers, demand_consent, port_of
+from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, SIM, demand_answers, demand_consent, port_of
 from fabctl.cli.options import JSON, MACHINE, machine_named, stock_named
 from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
@@ -61,6 +61,7 @@ def send(
     hold. Second: soft reset. Neither is an emergency stop.
     """
     from fabctl.job.check import STDIN, inspect, load_program, rewritten
+    from fabctl.job.level import zero_guard
     from fabctl.job.resume import enter_at, questions
     from fabctl.job.run import Work
 
@@ -95,6 +96,8 @@ def send(
         say("dry run: nothing was sent")
         return
     port = port_of(chosen, port)
+    if height_map is not None and not port.startswith(SIM):
+        work = replace(work, guard=zero_guard(height_map, chosen))
     demand_consent(chosen, port, confirm, told)
     demand_answers(asked, port, confirm)
     run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fabctl.daemon.returning import Guard, Stood
 from fabctl.errors import InputError, RefusedError
 from fabctl.job.check import Report, inspect
 from fabctl.program.check import permit, refuse_errors, settled
@@ -21,8 +22,6 @@ from fabctl.record.files import atomic_write
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit
 from fabctl.shop.stock import Stock
-from fabctl.stream.limits import tolerance_mm as step_tolerance_mm
-from fabctl.stream.run import Fact
 from fabctl.toolpath.level import Surface, warp
 
 Point = tuple[float, float, float]
@@ -298,25 +297,13 @@ def level(
     )
 
 
-def zero_guard(height_map: HeightMap, machine: Machine) -> Callable[[str, Mapping[str, Fact]], None]:
+def zero_guard(height_map: HeightMap, machine: Machine) -> Guard | None:
     """Return what refuses a run whose work zero is not that of its height map.
 
     Parameters
     ----------
     height_map : HeightMap
     machine : Machine
-        Only one that homes can tell: any other counts from where it was switched on.
+        Only of one that homes can it be told: any other counts from where it was switched on.
     """
-
-    def guard(kind: str, facts: Mapping[str, Fact]) -> None:
-        zero = facts.get("zero_mm")
-        if kind != "armed" or not machine.homing or not isinstance(zero, tuple):
-            return
-        apart = max(abs(float(str(a)) - b) for a, b in zip(zero, height_map.zero_mm, strict=True))
-        if apart > step_tolerance_mm(machine):
-            raise RefusedError(
-                f"the work zero lies at {zero}, the height map counts from {height_map.zero_mm}",
-                remedy="set the zero where it was, or probe the stock again",
-            )
-
-    return guard
+    return Guard(machine, Stood(height_map.zero_mm), {}) if machine.homing else None

@@ -1,7 +1,6 @@
 """Height maps in their files, and programs laid onto them."""
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -200,8 +199,7 @@ def test_what_is_wrong_after_levelling_is_found_again():
 def test_only_a_run_from_the_maps_own_zero_passes_the_guard():
     plywood = load_machine("plywood-router-600x900")
     guard = zero_guard(bowed(machine=plywood.name), plywood)
-    guard("armed", {"zero_mm": (0.0, 0.0, -3.001)})
-    guard("started", {"zero_mm": (9.0, 0.0, -3.0)})
-    with pytest.raises(RefusedError, match="work zero"):
-        guard("armed", {"zero_mm": (0.0, 0.0, -3.5)})
-    zero_guard(bowed(), MACHINE)("armed", {"zero_mm": (0.0, 0.0, math.pi)})
+    guard("armed", {"zero_mm": (0.0, 0.0, -3.001), "work_mm": (0.0, 0.0, 5.0)})
+    with pytest.raises(RefusedError, match="work zero has moved"):
+        guard("armed", {"zero_mm": (0.0, 0.0, -3.5), "work_mm": (0.0, 0.0, 5.0)})
+    assert zero_guard(bowed(), MACHINE) is None
