@@ -11,12 +11,10 @@ import contextlib
 import gc
 import json
 import os
-import re
 import select
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,8 +25,6 @@ from fabctl.sim.controller import Controller, Options
 
 LONGEST_WAIT_S = 0.02
 CHUNK_BYTES = 4096
-BEAT_S = 0.002
-_WORD = re.compile(r"([XYZ])([-+.0-9]+)")
 LATE_S = 0.004
 """A board's ring holds lines for 20 ms or more; so much later at the 99th percentile a run is repeated."""
 
@@ -155,100 +151,13 @@ def _told(controller: Controller, late: list[float]) -> dict[str, Any]:
     }
 
 
-@dataclass
-class Beat:
-    """A board that only keeps time: it swallows lines at an even rate and answers what a sender asks.
+def _serve_beats(what: dict[str, Any]) -> dict[str, Any]:
+    from benchmarks.beats import serve_beats
 
-    Sixteen virtual controllers in real time would take the cores that are to be measured; this takes a
-    hundredth. It reports the end of the last line it answered as its position, and counts the bytes it was
-    sent before they were answered.
-    """
-
-    terminal: Terminal
-    dump: dict[bytes, bytes]
-    per_s: float
-    pending: deque[bytes] = field(default_factory=deque)
-    rest: bytes = b""
-    credit: float = 0.0
-    waiting_bytes: int = 0
-    most_waiting_bytes: int = 0
-    answered: int = 0
-    starved: int = 0
-    axes: dict[str, float] = field(default_factory=lambda: dict.fromkeys("XYZ", 0.0))
-    last: bytes = b""
-
-    def turn(self, past_s: float) -> None:
-        """Take what came, and answer as many lines as fit into the time that passed."""
-        out = b""
-        heard = self.terminal.read()
-        if heard:
-            out = self._take(heard)
-        self.credit = min(self.credit + past_s * self.per_s, 4.0)
-        before = self.answered
-        while self.pending and self.credit >= 1.0:
-            line = self.pending.popleft()
-            self.credit -= 1.0
-            self.waiting_bytes -= len(line) + 1
-            out += self.dump.get(line, b"") + b"ok\r\n"
-            self.answered += 1
-            self._follow(line)
-        self.starved += self.answered > before and not self.pending
-        if out:
-            self.terminal.write(out)
-
-    def _take(self, heard: bytes) -> bytes:
-        out = b""
-        if b"\x18" in heard:
-            self.pending.clear()
-            self.rest, self.waiting_bytes = b"", 0
-            return b"\r\nGrbl 1.1h ['$' for help]\r\n"
-        if b"?" in heard:
-            heard = heard.replace(b"?", b"")
-            out = self._report()
-        *lines, self.rest = (self.rest + heard).split(b"\n")
-        for line in lines:
-            self.pending.append(line)
-            self.waiting_bytes += len(line) + 1
-        self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes + len(self.rest))
-        return out
-
-    def _follow(self, line: bytes) -> None:
-        if line[:1] in b"XYZ" or line.startswith(b"G1"):
-            self.axes.update((axis, float(value)) for axis, value in _WORD.findall(line.decode("ascii")))
-
-    def _report(self) -> bytes:
-        state = "Run" if self.pending else "Idle"
-        x, y, z = self.axes.values()
-        at = f"MPos:{x:.3f},{y:.3f},{z:.3f}|Bf:15,128|FS:0,0|WCO:0.000,0.000,0.000"
-        return f"<{state}|{at}|Ov:100,100,100>\r\n".encode()
+    return serve_beats(what)
 
 
-def serve_beats(what: dict[str, Any]) -> dict[str, Any]:
-    """Serve many metronomes until standard input ends."""
-    dump = {key.encode(): value.encode() for key, value in what["dump"].items()}
-    boards = [Beat(Terminal(), dump, what["per_s"]) for _ in range(what["count"])]
-    print(json.dumps([board.terminal.url for board in boards]), flush=True)
-    gc.freeze()
-    before_s, late = time.monotonic(), []
-    while not select.select([sys.stdin], [], [], 0)[0]:
-        time.sleep(BEAT_S)
-        now_s = time.monotonic()
-        late.append(now_s - before_s - BEAT_S)
-        for board in boards:
-            board.turn(now_s - before_s)
-        before_s = now_s
-    late.sort()
-    return {
-        "answered": sum(board.answered for board in boards),
-        "most_waiting_bytes": max(board.most_waiting_bytes for board in boards),
-        "starved": sum(board.starved for board in boards),
-        "late_p99_s": late[int(len(late) * 0.99)],
-        "late_max_s": late[-1],
-        "cpu_s": time.process_time(),
-    }
-
-
-KINDS = {"virtual": serve_virtual, "beats": serve_beats}
+KINDS = {"virtual": serve_virtual, "beats": _serve_beats}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,7 +1,8 @@
 """One thread, many ports: the loop that drives the link's work for up to sixteen machines.
 
-Reads are gathered: with many ports under way the loop looks a few hundred times a second and takes what has
-come from all of them, rather than waking for each answer. The ring of a controller outlasts that by far.
+Reads are gathered: each piece of work says how long its controller's ring lasts (`SerialPort.gather_s`), and
+with many ports under way the loop looks a few hundred times a second and takes what has come from all of
+them. Who asks for something is heard at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fabctl.stream.port import Port
+from fabctl.stream.port import Gathers, Port
 from fabctl.stream.turns import Work
 
 GATHER_S = 0.00025
@@ -58,12 +59,22 @@ class Task:
         Told of its end.
     due_s : float
         When it goes on without bytes, monotonic s.
+    ready_s : float
+        Until when its bytes may lie, monotonic s.
+    gathers : Gathers, optional
+        The port, when it is told how long that is.
     """
 
     port: Pollable
     work: Work[Any]
     done: Done
     due_s: float = -math.inf
+    ready_s: float = -math.inf
+    gathers: Gathers | None = None
+
+    def __post_init__(self) -> None:
+        """See whether the port can let bytes gather."""
+        self.gathers = self.port if isinstance(self.port, Gathers) else None
 
     def wake(self) -> None:
         """Let the work go on in this turn, bytes or not."""
@@ -75,12 +86,14 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        # those who ask, without the ports: heard while bytes gather
+        self._askers = selectors.DefaultSelector()
         self._tasks: list[Task] = []
         self._timers: list[tuple[float, Callable[[], None]]] = []
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
-        self._selector.register(self._near, selectors.EVENT_READ, self._drain)
+        self.listen(self._near, self._drain)
         self.beat: Callable[[], None] = lambda: None
 
     def start(self, port: Pollable, work: Work[Any], done: Done) -> Task:
@@ -105,11 +118,13 @@ class Loop:
     def listen(self, source: socket.socket, ready: Callable[[], None]) -> None:
         """Call `ready` whenever a socket has something to read."""
         self._selector.register(source, selectors.EVENT_READ, ready)
+        self._askers.register(source, selectors.EVENT_READ, ready)
 
     def unlisten(self, source: socket.socket) -> None:
         """Stop listening to a socket; call it before closing it."""
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(source)
+        for selector in (self._selector, self._askers):
+            with contextlib.suppress(KeyError, ValueError):
+                selector.unregister(source)
 
     def later(self, wait_s: float, call: Callable[[], None]) -> None:
         """Call something once, `wait_s` from now."""
@@ -129,11 +144,12 @@ class Loop:
         """Wait until something is due, and do all that is."""
         now_s = time.monotonic()
         ready = self._selector.select(max(0.0, self._due_s() - now_s))
+        now_s = time.monotonic()
         for key, _ in ready:
-            if isinstance(key.data, Task):
-                self._read(key.data)
-            else:
+            if not isinstance(key.data, Task):
                 key.data()
+            elif key.data.ready_s <= now_s:
+                self._read(key.data)
         now_s = time.monotonic()
         for task in [task for task in self._tasks if task.due_s <= now_s or task.port.descriptor is None]:
             if task.due_s <= now_s:
@@ -147,18 +163,26 @@ class Loop:
         self.beat()
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Take turns until `until` says so; rest between them in proportion to the ports under way."""
+        """Take turns until `until` says so, and let bytes gather between them."""
         while not until():
             began_s = time.monotonic()
             self.turn()
-            rest_s = min(GATHER_MOST_S, GATHER_S * len(self._tasks)) if len(self._tasks) > 1 else 0.0
-            left_s = began_s + rest_s - time.monotonic()
+            left_s = self._rest_s(began_s) - time.monotonic()
             if left_s > 0:
-                time.sleep(left_s)
+                for key, _ in self._askers.select(left_s):
+                    key.data()
+
+    def _rest_s(self, began_s: float) -> float:
+        """Return until when no port needs a look, monotonic s."""
+        count = len(self._tasks)
+        least_s = began_s + min(GATHER_MOST_S, GATHER_S * count) if count > 1 else -math.inf
+        first_s = min((min(task.ready_s, task.due_s) for task in self._tasks), default=-math.inf)
+        return max(least_s, min(first_s, began_s + TURN_MOST_S))
 
     def close(self) -> None:
         """Let go of the selector; work that is left is not driven any more."""
         self._selector.close()
+        self._askers.close()
         self._near.close()
         self._far.close()
 
@@ -187,7 +211,11 @@ class Loop:
             self._end(task)
             task.done(None, error)
         else:
-            task.due_s = time.monotonic() + wait_s
+            now_s = time.monotonic()
+            task.due_s, task.ready_s = now_s + wait_s, now_s
+            if task.gathers is not None:
+                task.ready_s += min(task.gathers.gather_s, wait_s)
+                task.gathers.gather_s = 0.0
 
     def _end(self, task: Task) -> None:
         self._tasks.remove(task)
