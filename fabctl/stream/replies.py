@@ -312,6 +312,10 @@ def _build(letters: str, blocks: str | None = None, ring: str | None = None) -> 
     return BuildOptions(letters, int(blocks) if blocks else None, int(ring) if ring else None)
 
 
+def _tool_length(length_mm: str) -> ToolLength:
+    return ToolLength(float(length_mm))
+
+
 def _probe(x: str, y: str, z: str, touched: str) -> Probe:
     return Probe(_triple(x, y, z), touched == "1")
 
@@ -410,7 +414,6 @@ class Grammar:
         startup = re.escape(speech.startup_line).replace(r"\{index\}", r"(\d)").replace(r"\{text\}", "(.*)")
         systems = "G5[4-9]|G28|G30|G92" + (r"|G59\.[1-3]" if speech.systems > 6 else "")
         turned = rf"(?::{_ZERO})?" if speech.rotation else ""
-        length = rf"{_ZERO},{_ZERO},({_NUMBER})(?:,{_ZERO})*" if speech.length_axes else f"({_NUMBER})"
         forms: list[tuple[str, _Make]] = [
             (r"error:(\d{1,3})", lambda code: Error(int(code))),
             (r"ALARM:(\d{1,3})", lambda code: Alarm(int(code))),
@@ -421,11 +424,14 @@ class Grammar:
             (r"\[(?:MSG|echo): ?(.*)\]", Message),
             (r"\[GC:([GMTFS0-9. -]+)\]", lambda words: ParserState(tuple(words.split()))),
             (rf"\[({systems}):{point}{turned}\]", lambda name, *xyz: Offset(name, _triple(*xyz))),
-            (rf"\[TLO:{length}\]", lambda length_mm: ToolLength(float(length_mm))),
+            (rf"\[TLO:({_NUMBER})\]", _tool_length),
             (rf"\[PRB:{point}:([01])\]", _probe),
             (r"\[VER:([^:]*):(.*)\]", Version),
             (r"\[HLP:(.*)\]", Help),
         ]
+        if speech.length_axes:
+            # a length along X or Y would shift the work: not understood
+            forms.append((rf"\[TLO:{_ZERO},{_ZERO},({_NUMBER})(?:,{_ZERO})*\]", _tool_length))
         forms += [(_options(count), _build) for count in speech.build_numbers]
         forms += [(rf"\[({re.escape(name)}):(.*)\]", Note) for name in speech.notes]
         if speech.text_settings:
