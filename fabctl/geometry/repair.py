@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.geometry.mesh import Mesh, degenerate_triangles, flip, merge_rows, volume_mm3
+from fabctl.geometry.mesh import Mesh, degenerate_triangles, flip, merge_rows, prisms_mm3
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,14 +139,16 @@ def outward(mesh: Mesh) -> tuple[Mesh, int]:
     """
     if not len(mesh.triangles):
         return mesh, 0
+    share = prisms_mm3(mesh)
+    whole = bool(share.sum() < 0)
     label = bodies(mesh)
     count = int(label.max()) + 1
-    whole = volume_mm3(mesh) < 0
     if count == 1:
         return (flip(mesh), 1) if whole else (mesh, 0)
-    a, b, c = (mesh.vertices[mesh.triangles[:, k]] - mesh.vertices.mean(axis=0) for k in range(3))
-    share = np.einsum("ij,ij->i", a, np.cross(b, c))
     volume = np.bincount(label, -share if whole else share, count)
+    if volume.min() >= 0:
+        return (flip(mesh), count) if whole else (mesh, 0)
+    a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
     order = np.argsort(label, kind="stable")
     begin = np.searchsorted(label[order], np.arange(count))
     low = np.minimum.reduceat(np.minimum(np.minimum(a, b), c)[order], begin)
