@@ -24,6 +24,7 @@ from fabctl.stream.path import PathWatch
 from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
+from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import ParserState, Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
@@ -186,6 +187,9 @@ class _Run:
                 file=link.port.name,
                 remedy="clear what it shows: door, limit switches, hold",
             )
+        if order.box_mm is not None:
+            for corner in _corners(order.box_mm):
+                demand_inside(link, order.machine, corner)
         await self._tell(
             "armed",
             program_sha256=self._text.sha256,
@@ -311,8 +315,7 @@ class _Run:
         self._watch.restart()
         while connection.unanswered:
             await self._step()
-        await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the program")
-        await link.fresh_status()
+        await self._stand_idle()
         end_mm = self._watch.path.take_all(connection.sent)
         if self._watch.path.watches:
             _demand_position(self._link, self._order.machine, end_mm)
@@ -320,11 +323,17 @@ class _Run:
         await self._compare_words()
         await see_head(link)
 
+    async def _stand_idle(self) -> None:
+        """Wait for the end of motion; a hold or a door opened in its last moment is waited out."""
+        link = self._link
+        while (await link.fresh_status()).state is not State.IDLE:
+            if link.connection.state in PAUSED:
+                await self._stay_held(asked=False)
+            else:
+                await link.wait_for(PAUSED | {State.IDLE}, SETTLE_S, "the end of the program")
+
     async def _compare_words(self) -> None:
         """Ask which feed and speed hold: a changed one is seen nowhere else."""
-        while self._link.connection.state is not State.IDLE:
-            # somebody holds the machine just now
-            await self._step()
         for event in await self._link.command(MODES):
             if isinstance(event, ParserState) and (wrong := self._words.differs(event)):
                 raise self._link.fail(Cause.NOT_AS_PLANNED, f"the controller has {wrong}")
@@ -413,6 +422,11 @@ class _Run:
             work_mm=outcome.work_mm,
             notes=self._controller.notes,
         )
+
+
+def _corners(box_mm: tuple[float, ...]) -> tuple[Point, Point]:
+    x0, y0, z0, x1, y1, z1 = box_mm
+    return (x0, y0, z0), (x1, y1, z1)
 
 
 def _say(outcome: Outcome) -> str:
