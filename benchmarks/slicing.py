@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Peer, environment, measure_row, merge, race
-from benchmarks.solids import save_stl, vase
+from benchmarks.solids import save_stl, tubes, vase
 from fabctl.geometry.mesh import Mesh
 from fabctl.geometry.slicing import Slices, slice_mesh
 
 TRIANGLES = 330_000
 PLANES = 200
+FILE_TRIANGLES = 349_000
+FILE_PLANES = 250
 HEIGHT_MM = 100.0
 OWN_PROCESS = """
 import sys
@@ -170,13 +172,22 @@ FILE_PEERS = {
 }
 
 
+def processes(mesh: Mesh, planes: int, prefix: str = "") -> dict[str, Any]:
+    """Race fresh processes from a binary STL to written contours."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = File(save_stl(mesh, Path(folder) / "solid.stl"), Path(folder), HEIGHT_MM / planes)
+        found = race(file, file_by_us, FILE_PEERS, prefix=prefix, rounds=3)
+    found[f"{prefix}process_s"] = found.pop(f"{prefix}ours_s")
+    return found
+
+
 def run(scale: float = 1.0) -> dict[str, Any]:
+    """Race in memory on the vase; as processes on tubes, 50 contours a height, and on the vase, one."""
     row = measure_row(
         __name__, scale, "{triangles:,} triangles, {planes} planes, to closed nested-ready contours", PEERS
     )
-    with tempfile.TemporaryDirectory() as folder:
-        stl = save_stl(prepare(scale).mesh, Path(folder) / "vase.stl")
-        file = File(stl, Path(folder), HEIGHT_MM / PLANES)
-        processes = race(file, file_by_us, FILE_PEERS, prefix="", rounds=3)
-    processes["process_s"] = processes.pop("ours_s")
-    return merge(row, processes)
+    bundle = tubes(round(FILE_TRIANGLES * scale))
+    files = processes(bundle, FILE_PLANES)
+    files |= {"process_triangles": len(bundle), "process_planes": FILE_PLANES, "process_contours_a_plane": 50}
+    vases = processes(prepare(scale).mesh, PLANES, "vase_")
+    return merge(row, files, vases)

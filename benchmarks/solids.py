@@ -31,6 +31,47 @@ def vase(triangles: int, *, seed: int = 0, height_mm: float = 100.0) -> Mesh:
     return Mesh(vertices, _sides(rows, columns))
 
 
+def tubes(triangles: int, *, across: int = 5, height_mm: float = 100.0) -> Mesh:
+    """Make a body of wavy, thin-walled tubes side by side: two contours a tube at every height.
+
+    Seeded, single-precision coordinates, about so many triangles.
+    """
+    share = triangles / across**2 / 2
+    columns = max(8, round((share / 2) ** 0.5))
+    rows = max(4, round(share / 2 / columns))
+    u, v = np.meshgrid(np.linspace(0, 1, rows + 1), np.arange(columns) / columns, indexing="ij")
+    vertices, faces = [], []
+    for tube in range(across**2):
+        phase = np.random.default_rng(tube).uniform(0, 6, 3)
+        radius = 6 + np.sin(6 * u + phase[0]) + 0.7 * np.sin(2 * np.pi * (5 * v + u) + phase[1])
+        angle = 2 * np.pi * v + 0.6 * np.sin(4 * u + phase[2])
+        for wall_mm in (0.0, 1.6):
+            rho = radius - wall_mm
+            place = 20.0 * np.array(divmod(tube, across))
+            grid = np.stack(
+                (place[0] + rho * np.cos(angle), place[1] + rho * np.sin(angle), height_mm * u), axis=2
+            )
+            vertices.append(grid.reshape(-1, 3))
+        faces.append(_tube(rows, columns) + 2 * tube * (rows + 1) * columns)
+    return Mesh(np.concatenate(vertices).astype(np.float32).astype(np.float64), np.concatenate(faces))
+
+
+def _tube(rows: int, columns: int) -> np.ndarray:
+    """Join an outer and an inner wall at both ends."""
+    outer = _sides(rows, columns)[: 2 * rows * columns]
+    inner = outer[:, ::-1] + (rows + 1) * columns
+    rim = np.arange(columns)
+    after = (rim + 1) % columns
+    ends = []
+    for first, turned in ((0, True), (rows * columns, False)):
+        a, b, c, d = (
+            first + k for k in (rim, after, rim + (rows + 1) * columns, after + (rows + 1) * columns)
+        )
+        ring = np.concatenate((np.stack((a, b, d), -1), np.stack((a, d, c), -1)))
+        ends.append(ring[:, ::-1] if turned else ring)
+    return np.concatenate((outer, inner, *ends))
+
+
 def _sides(rows: int, columns: int) -> np.ndarray:
     row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
     right = (column + 1) % columns

@@ -33,7 +33,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BLOCK_CROSSINGS = 1 << 17
-"""Crossings worked on at once: they stay in the processor's cache, and bound the memory beside mesh and result."""
+"""Crossings worked on at once: they stay in the processor's cache and bound the memory beside the result."""
 
 _FLAT = 1e-13
 """A contour whose area is below this share of its span's square encloses nothing but rounding."""
