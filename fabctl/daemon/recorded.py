@@ -244,6 +244,7 @@ def order_of(folder: Path, work: WorkOrder, machine: Machine, here_mm: Point | N
         permit=Permit(work.program_sha256, work.machine, work.machine_sha256),
         legs=read_legs(folder / LEGS_NAME, work.program_sha256),
         end_mm=work.end_mm,
+        box_mm=work.box_mm,
         here_mm=here_mm,
         home=work.home,
         check_first=work.check_first,

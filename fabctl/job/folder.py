@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl import __version__
+from fabctl.program.arcs import extents_mm
 from fabctl.program.envelope import lost_axes
 from fabctl.program.model import Program
 from fabctl.record.files import atomic_write
@@ -70,6 +71,7 @@ def lay_out(folder: Path, work: Work, *, check_first: bool = False) -> WorkOrder
         estimated_s=work.estimated_s,
         parts=work.parts,
         cut_mm=work.cut_mm,
+        box_mm=_box_mm(work),
         check_first=check_first,
         first_line=work.first_line,
         resumes=work.resumes,
@@ -80,6 +82,29 @@ def lay_out(folder: Path, work: Work, *, check_first: bool = False) -> WorkOrder
     )
     write_work_order(folder, order)
     return order
+
+
+def _box_mm(work: Work) -> tuple[float, ...] | None:
+    """Bound all moves; an axis that a move does not name yet counts as where it is first named."""
+    program = work.program
+    unknown = _unknown(program)
+    axes = 3 if work.machine.has_z else 2
+    if not len(unknown) or not np.all(np.any(~unknown[:, :axes], axis=0)):
+        return None
+    moves, start = program.moves.copy(), program.start.copy()
+    for axis in range(3):
+        first = moves["xyz"][np.argmin(unknown[:, axis]), axis]
+        moves["xyz"][unknown[:, axis], axis] = start[axis] = first
+    low, high = extents_mm(moves, start)
+    return (*map(float, low), *map(float, high))
+
+
+def _unknown(program: Program) -> NDArray[np.bool_]:
+    unknown = unnamed(program)
+    if len(program.state) and (lost := lost_axes(program)) is not None:
+        # G53 behind homing: the machine stands there already, and only it knows where that is
+        unknown |= lost
+    return unknown
 
 
 def leg_rows(work: Work) -> bytes:
@@ -94,10 +119,7 @@ def leg_rows(work: Work) -> bytes:
     moves = program.moves
     rows = np.zeros(len(moves), LEG)
     rows["line"] = program.line
-    unknown = unnamed(program)
-    if len(program.state) and (lost := lost_axes(program)) is not None:
-        # G53 behind homing: the machine stands there already, and only it knows where that is
-        unknown |= lost
+    unknown = _unknown(program)
     arcs = {ARC_CW: CLOCKWISE, ARC_CCW: COUNTERCLOCKWISE}
     rows["shape"] = STRAIGHT
     for motion, shape in arcs.items():

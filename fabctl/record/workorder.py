@@ -49,6 +49,8 @@ class WorkOrder:
         Length of all feed moves, mm.
     end_mm : (x, y, z) float, optional
         Where it ends, work coordinates, mm; where its last leg ends when not given.
+    box_mm : tuple of 6 float, optional
+        Lowest x, y, z and highest x, y, z of all its moves, work coordinates, mm.
     check_first : bool
         Whether to send it through the controller's check mode first.
     first_line : int
@@ -80,6 +82,7 @@ class WorkOrder:
     parts: int = 0
     cut_mm: float = 0.0
     end_mm: tuple[float, float, float] | None = None
+    box_mm: tuple[float, ...] | None = None
     check_first: bool = False
     first_line: int = 1
     resumes: str = ""

@@ -35,6 +35,9 @@ class Order:
         nor straying from the path can be told.
     end_mm : (x, y, z) float, optional
         Where the program ends, work coordinates, mm; the end of the legs when not given.
+    box_mm : tuple of 6 float, optional
+        Lowest x, y, z and highest x, y, z of all moves, work coordinates, mm: on a homed machine compared
+        with its travel before anything moves.
     here_mm : (x, y, z) float, optional
         Work coordinates to give to the point where the tool stands (after homing), through G10 L20 in
         G54. None keeps the zero the controller has stored.
@@ -49,6 +52,7 @@ class Order:
     permit: Permit
     legs: Iterable[Leg] = ()
     end_mm: Point | None = None
+    box_mm: tuple[float, ...] | None = None
     here_mm: Point | None = None
     home: bool | None = None
     check_first: bool = False

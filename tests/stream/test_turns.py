@@ -1,5 +1,8 @@
 """Runs as coroutines: one loop drives several, and nothing waits in a way that blocks the others."""
 
+import pytest
+
+from fabctl.errors import RefusedError
 from fabctl.stream.controller import connect
 from fabctl.stream.run import Hooks
 from fabctl.stream.sender import permitted, send
@@ -145,3 +148,18 @@ def test_overrides_asked_for_in_mid_run_are_read_back_and_lost_bytes_are_made_go
     assert lost == [0]
     ups = [data for way, data in it.wire.log if way == "up" and b"Ov:130,50,100" in data]
     assert ups
+
+
+def test_a_zero_from_which_the_job_leaves_the_travel_is_refused_before_anything_moves(bench, new_job, homed):
+    it = bench("plywood-router-600x900", options=homed())
+    job = new_job().go(10, 0, 0).go(10, 500, 0, 900)
+    with pytest.raises(RefusedError, match="X10.000 is at 7.000 on the machine"):
+        it.run(job, home=True, here_mm=(0.0, 0.0, 0.0), box_mm=(0, 0, 0, 10, 500, 0))
+    assert b"G0X10" not in it.wire.sent
+
+
+def test_a_box_within_the_travel_is_no_obstacle(bench, new_job, homed):
+    it = bench("plywood-router-600x900", options=homed())
+    job = new_job().go(-10, 0, 0).go(-10, -50, 0, 900)
+    order = {"home": True, "here_mm": (0.0, 0.0, 0.0), "box_mm": (-10, -50, 0, 0, 0, 0)}
+    assert it.run(job, **order).end_state is EndState.DONE
