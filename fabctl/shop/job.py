@@ -26,6 +26,20 @@ TABS = Table(
     )
 )
 
+DITHERS = ("floyd-steinberg", "burkes", "sierra", "bayer", "threshold")
+
+RASTER = Table(
+    (
+        Key("width_mm", "number", "of the picture; as its file says", default=ABSENT, low=0.1, high=10000),
+        Key("pitch_mm", "number", "of the lines; as wide as the beam", default=ABSENT, low=0.01, high=10),
+        Key("levels", "integer", "steps of power; 1 is on or off", default=1, low=1, high=255),
+        Key("dither", "text", "how greys become steps", default=DITHERS[0], choices=DITHERS),
+        Key("both_ways", "flag", "every second line from right to left", default=True),
+        Key("feed_mm_min", "number", "instead of the recipe's", default=ABSENT, low=1, high=100000),
+        Key("power", "number", "of black, instead of the recipe's", default=ABSENT, low=0, high=1),
+    )
+)
+
 OPERATION = Table(
     (
         Key("kind", "text", "what is done", choices=OPERATION_KINDS),
@@ -136,14 +150,27 @@ JOB = Table(
                 )
             ),
         ),
-        Key("operation", "tables", "what to do; the first that selects a path has it", table=OPERATION),
+        Key(
+            "operation",
+            "tables",
+            "what to do; the first that selects a path has it",
+            default=(),
+            table=OPERATION,
+        ),
+        Key("raster", "table", "how a picture is burnt", default=ABSENT, table=RASTER),
     ),
     (
         Rule(
-            ("operation",),
-            lambda operations: 0 < len(operations) <= 200,
+            ("operation", "raster"),
+            lambda operations, raster: raster is not None or 0 < len(operations) <= 200,
             "no operation, or more than 200",
-            "from 1 to 200 tables [[operation]]",
+            "from 1 to 200 tables [[operation]], or a table [raster] for a picture",
+        ),
+        Rule(
+            ("raster", "operation"),
+            lambda raster, operations: raster is None or not operations,
+            "a picture has no paths for operations",
+            "[raster] or [[operation]]",
         ),
     ),
 )
@@ -216,6 +243,35 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Raster:
+    """How a picture is burnt; see `RASTER` for each field's meaning.
+
+    Parameters
+    ----------
+    width_mm : float, optional
+        Of the picture on the stock; as its file says when left out.
+    pitch_mm : float, optional
+        Of lines and dots; the beam's width when left out.
+    levels : int
+        Steps of power above none; 1 is a beam that is on or off.
+    dither : str
+        One of `DITHERS`.
+    both_ways : bool
+        Whether every second line runs from right to left.
+    feed_mm_min, power : float, optional
+        Instead of the recipe's for engraving.
+    """
+
+    width_mm: float | None = None
+    pitch_mm: float | None = None
+    levels: int = 1
+    dither: str = DITHERS[0]
+    both_ways: bool = True
+    feed_mm_min: float | None = None
+    power: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Where the drawing's lower left corner lies on the stock (mm), after turning it (deg)."""
 
@@ -248,6 +304,8 @@ class Job:
         As measured; None takes the material's.
     placement : Placement
         Of the drawing on the stock.
+    raster : Raster, optional
+        How a picture is burnt; then there are no operations.
     source : str
         The job file.
     """
@@ -264,6 +322,7 @@ class Job:
     order: str = "inner-first"
     thickness_mm: float | None = None
     placement: Placement = field(default_factory=Placement)
+    raster: Raster | None = None
     source: str = ""
 
     def operation_of(self, layer: str, colour: str, ident: str) -> Operation | None:
@@ -310,6 +369,7 @@ def load_job(name_or_path: str | os.PathLike[str]) -> Job:
         units=head["units"],
         order=head["order"],
         placement=Placement(**values["placement"]),
+        raster=None if values["raster"] is None else Raster(**values["raster"]),
         operations=tuple(map(_operation, values["operation"])),
         source=str(path),
         **stock,

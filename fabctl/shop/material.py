@@ -51,8 +51,25 @@ LASER = Table(
         Key("engrave_energy_j_mm", "number", "for 1 mm of a dark line", low=0.0001, high=10),
         Key("score_energy_j_mm", "number", "for 1 mm of a groove to fold", low=0.0001, high=20),
         Key("max_power_w", "number", "more sets it on fire or melts it", default=1000.0, low=0.1, high=20000),
+        Key("gamma", "number", "of pictures: above 1 lightens middle tones", default=1.0, low=0.1, high=10),
+        Key(
+            "power_curve",
+            "pairs",
+            "of pictures: darkness wanted, share of the power that burns it",
+            default=ABSENT,
+            low=0,
+            high=1,
+        ),
         Key("note", "text", "what the operator should know", default=""),
-    )
+    ),
+    (
+        Rule(
+            ("power_curve",),
+            lambda curve: curve is None or all(one[0] < two[0] for one, two in pairwise(curve)),
+            "not ascending in darkness",
+            "pairs from white (0) to black (1)",
+        ),
+    ),
 )
 
 KNIFE = Table(
@@ -139,6 +156,8 @@ class LaserData:
     engrave_energy_j_mm: float
     score_energy_j_mm: float
     max_power_w: float = 1000.0
+    gamma: float = 1.0
+    power_curve: tuple[tuple[float, float], ...] | None = None
     note: str = ""
 
 

@@ -15,7 +15,9 @@ from typing import Any, Final, Literal
 
 from fabctl.errors import ProfileError
 
-Kind = Literal["number", "integer", "flag", "text", "name", "path", "numbers", "texts", "table", "tables"]
+Kind = Literal[
+    "number", "integer", "flag", "text", "name", "path", "numbers", "pairs", "texts", "table", "tables"
+]
 
 REQUIRED: Final = object()
 """The default of a key that must be written."""
@@ -65,7 +67,7 @@ class Key:
     kind : str
         What the value is: ``number`` (an integer is one too), ``integer``, ``flag`` (true or false),
         ``text``, ``name`` (of another file), ``path`` (inside the file's folder), ``numbers``,
-        ``texts``, ``table``, ``tables``.
+        ``pairs`` (of numbers), ``texts``, ``table``, ``tables``.
     meaning : str
         One line for the person who writes the file.
     default : object
@@ -120,6 +122,7 @@ class Key:
             "name": "a name of letters, digits, dots, dashes and underscores",
             "path": "a path inside the file's own folder, written with /",
             "numbers": f"{many}{span}",
+            "pairs": f"a list of pairs of numbers{span}",
             "texts": "a list of texts",
             "table": f"a table [{self.name}]",
             "tables": f"tables [[{self.name}]]",
@@ -303,6 +306,13 @@ def _numbers(value: object, key: Key) -> str:
     return next((problem for item in value if (problem := _number(item, single))), "")
 
 
+def _pairs(value: object, key: Key) -> str:
+    if not isinstance(value, list) or not value:
+        return f"{shown(value)} is not a list of pairs"
+    pair = Key(key.name, "numbers", key.meaning, low=key.low, high=key.high, count=2)
+    return next((problem for item in value if (problem := _numbers(item, pair))), "")
+
+
 def _flag(value: object, _key: Key) -> str:
     return "" if isinstance(value, bool) else f"{shown(value)} is not true or false"
 
@@ -346,6 +356,7 @@ _SCALARS: dict[str, Callable[[object, Key], str]] = {
     "name": _name,
     "path": _path,
     "numbers": _numbers,
+    "pairs": _pairs,
     "texts": _texts,
 }
 
@@ -353,6 +364,7 @@ _SCALARS: dict[str, Callable[[object, Key], str]] = {
 _CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "number": float,
     "numbers": lambda value: tuple(map(float, value)),
+    "pairs": lambda value: tuple((float(one), float(two)) for one, two in value),
     "texts": tuple,
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fabctl.errors import ProfileError
-from fabctl.shop.job import Overrides, Placement, Tabs, load_job
+from fabctl.shop.job import Overrides, Placement, Raster, Tabs, load_job
 
 SIGN = """
 [job]
@@ -156,6 +156,33 @@ def _linked(link: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+PICTURE = SIGN.split("[[operation]]", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "wishes"),
+    [
+        ("[raster]", Raster()),
+        ("[raster]\nwidth_mm = 80\nlevels = 16\nboth_ways = false", Raster(80.0, levels=16, both_ways=False)),
+    ],
+)
+def test_a_job_says_how_its_picture_is_burnt(job_file, table, wishes):
+    path = job_file()
+    path.write_text(PICTURE + table, encoding="utf-8")
+    job = load_job(path)
+    assert job.raster == wishes
+    assert job.operations == ()
+
+
+def test_a_job_is_of_a_picture_or_of_paths(job_file):
+    with pytest.raises(ProfileError, match=r"a picture has no paths"):
+        load_job(job_file('[[operation]]\nkind = "engrave"', '[raster]\n[[operation]]\nkind = "engrave"'))
+    path = job_file()
+    path.write_text(PICTURE, encoding="utf-8")
+    with pytest.raises(ProfileError, match=r"or a table \[raster\] for a picture"):
+        load_job(path)
 
 
 def test_an_unknown_job_gets_the_command_that_lists():

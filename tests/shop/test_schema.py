@@ -20,6 +20,7 @@ TABLE = Table(
         Key("laser_mode", "flag", "mode", default=False),
         Key("kind", "text", "kind", default="pen", choices=("pen", "laser")),
         Key("chip_mm", "numbers", "chips", default=ABSENT, low=0, high=1),
+        Key("curve", "pairs", "curve", default=ABSENT, low=0, high=1),
         Key("words", "texts", "words", default=()),
         Key("design", "path", "drawing", default=ABSENT),
         Key("axis", "table", "axis", default=ABSENT, table=AXIS),
@@ -57,6 +58,7 @@ def test_defaults_are_filled_in_down_to_tables():
         "laser_mode": False,
         "kind": "pen",
         "chip_mm": None,
+        "curve": None,
         "words": (),
         "design": None,
         "axis": None,
@@ -71,6 +73,7 @@ def test_values_come_out_in_their_type():
             "name": "a",
             "feed_mm_min": 7,
             "chip_mm": [0, 1],
+            "curve": [[0, 0], [0.5, 1]],
             "axis": {"travel_mm": 5},
             "step": [{"travel_mm": 2}],
         },
@@ -79,6 +82,7 @@ def test_values_come_out_in_their_type():
     )
     assert isinstance(values["feed_mm_min"], float)
     assert values["chip_mm"] == (0.0, 1.0)
+    assert values["curve"] == ((0.0, 0.0), (0.5, 1.0))
     assert values["axis"] == {"travel_mm": 5.0}
     assert values["step"] == ({"travel_mm": 2.0},)
 
@@ -100,6 +104,11 @@ def test_values_come_out_in_their_type():
         ({"kind": 3}, "3 is not text"),
         ({"chip_mm": []}, "[] is not a list of numbers"),
         ({"chip_mm": [0.1, 2]}, "2 is out of range"),
+        ({"curve": []}, "[] is not a list of pairs"),
+        ({"curve": [0, 1]}, "0 is not a list of numbers"),
+        ({"curve": [[0, 1, 2]]}, "3 numbers, expected 2"),
+        ({"curve": [[0, 0], [1, 2]]}, "2 is out of range"),
+        ({"curve": [[0, True]]}, "true is not a number"),
         ({"words": "G0"}, "'G0' is not a list of texts"),
         ({"words": ["G0", 1]}, "1 is not text"),
         ({"words": ["G0\n"]}, "too long or unprintable"),
