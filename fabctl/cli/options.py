@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -39,6 +40,7 @@ _PLACING: tuple[Callable[[Any], Any], ...] = (
     click.option("--units", metavar="UNIT", help="Unit of the drawing: mm, in, px90 …"),
     click.option("--at", metavar="X,Y", help="Where the drawing's lower left corner lies on the stock."),
     click.option("--rotate", type=float, default=0.0, metavar="DEG", help="Turn the drawing first."),
+    click.option("--width", metavar="LENGTH", help="Of a picture to burn; as its file says when left out."),
 )
 
 
@@ -60,6 +62,7 @@ def order_from(
     units: str | None,
     at: str | None,
     rotate: float,
+    width: str | None,
 ) -> Order:
     """Turn a command line into an order: of a job file (TOML or a name) or of a design.
 
@@ -69,10 +72,11 @@ def order_from(
         When an option cannot be read, or machine and material are missing for a design.
     """
     from fabctl.job.plan import order_of
-    from fabctl.shop.job import load_job
+    from fabctl.shop.job import Raster, load_job
 
     if is_job(design):
         given = {"--tool": tool, "--stock": stock, "--thickness": thickness, "--units": units, "--at": at}
+        given["--width"] = width
         surplus = [name for name, value in given.items() if value] + (["--rotate"] if rotate else [])
         if surplus:
             raise InputError(
@@ -89,7 +93,8 @@ def order_from(
             file=design,
             remedy="name them; `fabctl machines` and `fabctl materials` list what is known",
         )
-    return _order(design, machine, material, tool, stock, thickness, units, _placement(at, rotate))
+    order = _order(design, machine, material, tool, stock, thickness, units, _placement(at, rotate))
+    return order if width is None else replace(order, raster=Raster(width_mm=parse_length_mm(width)))
 
 
 def is_job(text: str) -> bool:

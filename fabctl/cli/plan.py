@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="FILE", help="Write the program here; - is stdout.")
 @JSON
 def plan(design: str, output: str | None, json_: bool, **placing: Any) -> None:
-    """Turn a design (SVG, DXF, STL) or a job into G-code for a machine and a material.
+    """Turn a design (SVG, DXF, STL), a picture or a job into G-code for a machine and a material.
 
     \b
     Examples:
       fabctl plan drawing.svg -m router-3018 -M plywood-6 -o drawing.nc
       fabctl plan case.dxf -m laser-400 -M acrylic-3 --units mm --stock 300x200
+      fabctl plan photo.png -m laser-400 -M plywood-3 --width 80 -o photo.nc
       fabctl plan stool -o stool.nc
 
     Closed contours are cut outside, those inside them inside and first; open lines are followed; circles of

@@ -6,9 +6,13 @@ import re
 import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fabctl.design.model import Design
 from fabctl.errors import DesignError
+
+if TYPE_CHECKING:
+    from fabctl.design.image import Picture
 
 LARGEST_BYTES = 200_000_000
 """A larger file is no drawing for a workshop, and would not fit in a small computer's memory."""
@@ -34,6 +38,7 @@ _LATER = {".stp": "STEP", ".jpg": "JPEG"} | {
     for word in ["3MF", "OBJ", "STEP", "IGES", "DWG", "PDF", "PNG", "JPEG", "BMP", "GIF"]
 }
 _IMAGES = frozenset({"PNG", "JPEG", "BMP", "GIF"})
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
 _BY_NAME = {".svg": "svg", ".svgz": "svg", ".dxf": "dxf", ".stl": "stl"}
 
 
@@ -87,6 +92,39 @@ def read_design(
     return read_stl(data, source, units=units, largest_mm=largest_mm)
 
 
+def read_picture(path: str | Path) -> Picture | None:
+    """Read an image to burn.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file; standard input (``-``) is always a drawing.
+
+    Returns
+    -------
+    Picture or None
+        None when the file is no PNG, JPEG or BMP by its first bytes, or not there.
+
+    Raises
+    ------
+    DesignError
+        When it is an image, but damaged or too large.
+    """
+    if str(path) == "-" or not Path(path).is_file():
+        return None
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(8)
+    except OSError:
+        # whoever reads it as a drawing says what is wrong
+        return None
+    if not head.startswith(_PICTURES):
+        return None
+    from fabctl.design.image import read_image  # noqa: PLC0415 - loads pillow
+
+    return read_image(_load(Path(path), str(path)), str(path))
+
+
 def kind_of(data: bytes, source: str) -> str:
     r"""Tell the format of a file by its content, then by its name.
 
@@ -127,8 +165,13 @@ def kind_of(data: bytes, source: str) -> str:
         return "svg"
     later = _LATER.get(Path(source).suffix.lower())
     if later:
-        remedy = "trace its outlines and save them as SVG" if later in _IMAGES else _REMEDY
-        raise DesignError(f"{later} files cannot be read yet", file=source, remedy=remedy)
+        if later in _IMAGES:
+            raise DesignError(
+                f"{later} files cannot be read yet as drawings",
+                file=source,
+                remedy="plan a PNG, JPEG or BMP for a laser, or trace its outlines and save them as SVG",
+            )
+        raise DesignError(f"{later} files cannot be read yet", file=source, remedy=_REMEDY)
     for magic, name in _OTHERS:
         if head.startswith(magic):
             article = "a" if named == "dxf" else "an"

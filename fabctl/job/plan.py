@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabctl.design.model import Design, Note
-from fabctl.design.read import read_design
+from fabctl.design.read import read_design, read_picture
 from fabctl.errors import DesignError, RefusedError
 from fabctl.geometry.curves import Curves
 from fabctl.geometry.regions import nest, offset, to_polygons
 from fabctl.geometry.slicing import sheet_heights, slice_mesh
+from fabctl.job.burn import Burning
 from fabctl.job.placing import in_sheets, place
 from fabctl.operations.assemble import assemble
 from fabctl.operations.choose import SAME_SIZE_MM, choose
@@ -27,7 +28,7 @@ from fabctl.operations.step import Cuts, Setup, Step
 from fabctl.operations.steps import THROUGH_MM, steps_of
 from fabctl.program.model import Program
 from fabctl.program.write import write
-from fabctl.shop.job import Job, Operation, Placement
+from fabctl.shop.job import Job, Operation, Placement, Raster
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.material import Material, load_material
 from fabctl.shop.recipe import recipe
@@ -78,6 +79,8 @@ class Order:
         From a job file; chosen from layers, colours and shapes when left out.
     as_written : bool
         Keep the order of `operations`.
+    raster : Raster, optional
+        How a picture is burnt; of a drawing there is nothing to burn.
     """
 
     design: Path
@@ -91,6 +94,7 @@ class Order:
     placement: Placement | None = None
     operations: Sequence[Operation] | None = None
     as_written: bool = False
+    raster: Raster | None = None
 
 
 @dataclass(frozen=True)
@@ -146,8 +150,9 @@ def order_of(job: Job, *, machine: str | None = None, material: str | None = Non
         thickness_mm=job.thickness_mm,
         units=job.units or None,
         placement=job.placement,
-        operations=job.operations,
+        operations=None if job.raster else job.operations,
         as_written=job.order == "as-written",
+        raster=job.raster,
     )
 
 
@@ -174,15 +179,52 @@ def plan(order: Order, tell: Callable[[str], None] | None = None) -> Plan:
         When this machine, tool, material or stock cannot make it: with the reason and the remedy.
     """
     largest = max(order.machine.travel_mm[:2])
-    design = read_design(order.design, units=order.units, largest_mm=largest, tolerance_mm=FLATTEN_MM)
+    burning = _burning(order)
+    if burning is not None:
+        design = burning.frame()
+    else:
+        design = read_design(order.design, units=order.units, largest_mm=largest, tolerance_mm=FLATTEN_MM)
     if tell is not None:
         for note in design.notes:
             tell(str(note))
     try:
-        return _planned(order, design)
+        return _planned(order, design) if burning is None else _burnt(order, design, burning)
     except (DesignError, RefusedError) as error:
         error.file = error.file or design.source
         raise
+
+
+def _burning(order: Order) -> Burning | None:
+    """Read a picture; None where the design is a drawing."""
+    picture = read_picture(order.design)
+    if picture is None:
+        if order.raster is not None:
+            raise RefusedError(
+                "a drawing has lines to follow and no greys to burn",
+                file=str(order.design),
+                remedy="leave out --width and the table [raster], or name a PNG, JPEG or BMP",
+            )
+        return None
+    if order.operations:
+        raise RefusedError(
+            "a picture has no paths for operations",
+            file=picture.source,
+            remedy="write a table [raster] in the job file instead of [[operation]]",
+        )
+    burning = Burning(picture, order.raster or Raster(), order.machine, order.material)
+    burning.demand_beam()
+    return burning
+
+
+def _burnt(order: Order, design: Design, burning: Burning) -> Plan:
+    """Turn a picture into a program."""
+    thickness = _thickness_mm(order)
+    tool = _tool(order, design, thickness)
+    step = burning.step(tool, thickness)
+    placement = order.placement or burning.placement(step)
+    design, stock = place(design, order.machine, order.material, tool, placement, order.stock_mm, thickness)
+    cuts, toolpath = burning.made(step, design, placement.rotation_deg)
+    return _finished(order, stock, design, [cuts], toolpath, tool)
 
 
 def _planned(order: Order, design: Design) -> Plan:
@@ -210,7 +252,13 @@ def _planned(order: Order, design: Design) -> Plan:
         raise _nothing_left(design)
     setup = Setup(stock.thickness_mm, THROUGH_MM.get(order.machine.head.kind, 0.0))
     cuts = [OPERATIONS[step.kind](step, setup) for step in steps]
-    toolpath = assemble(cuts, order.machine)
+    return _finished(order, stock, design, cuts, assemble(cuts, order.machine), tool)
+
+
+def _finished(
+    order: Order, stock: Stock, design: Design, cuts: Sequence[Cuts], toolpath: Toolpath, tool: Tool
+) -> Plan:
+    """Write and time a toolpath."""
     program = write(toolpath, order.machine, title=order.title)
     timing = time_program(program, order.machine)
     notes = _notes(design, order, cuts, tool, timing)

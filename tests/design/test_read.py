@@ -49,7 +49,7 @@ def test_the_kind_of_a_file(data, name, kind):
     [
         (b"", "a.svg", "empty"),
         (b"\0\0\n \n", "a.dxf", "5 bytes, all of them zero or blank"),
-        (b"\x89PNG\r\n\x1a\n", "a.png", "PNG files cannot be read yet"),
+        (b"\x89PNG\r\n\x1a\n", "a.png", "PNG files cannot be read yet as drawings"),
         (b"PK\x03\x04", "a.3mf", "3MF files cannot be read yet"),
         (b"v 0 0 0\nf 1 1 1\n", "a.OBJ", "OBJ files cannot be read yet"),
         (b"ISO-10303-21;", "a.stp", "STEP files cannot be read yet"),
