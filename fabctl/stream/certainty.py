@@ -73,8 +73,12 @@ class Certainty:
         self._told, self._state, self._since_zero = True, None, TURN_REPORTS
 
     def forget(self) -> None:
-        """Begin anew: the position is about to be found, or was just found."""
+        """Begin anew: the position was just found."""
         self.lost, self.doubtful = "", False
+        self.skip()
+
+    def skip(self) -> None:
+        """Compare nothing with what was before: the machine homes, and counts anew."""
         self._place_mm = self._state = self._jump = None
         self._batch_s = (-math.inf, -math.inf)
 

@@ -269,7 +269,7 @@ class Link:
         if status.accessories is not None:
             self.accessories = status.accessories
         if self.quiet or status.state is State.HOME:
-            self.certainty.forget()
+            self.certainty.skip()
         else:
             self.certainty.report(status, self.mpos_mm, self.port.clock_s())
 

@@ -8,8 +8,9 @@ from fabctl.errors import RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.limits import tolerance_mm
 from fabctl.stream.link import Link
-from fabctl.stream.replies import Point
+from fabctl.stream.replies import BuildOptions, Message, Point, Version
 from fabctl.stream.run import Hooks
+from fabctl.stream.stops import Cause
 from fabctl.stream.tell import tell
 
 HOMING_S = 180.0
@@ -21,14 +22,21 @@ async def home_machine(link: Link, hooks: Hooks) -> None:
     Raises
     ------
     StoppedError
-        When homing ends in an alarm, or not within three minutes.
+        When homing ends in an alarm, not within three minutes, or another command than ``$H`` was answered.
     """
+    # until it is homed nobody may say that its position is known
+    link.certainty.doubtful = True
     link.quiet = True
     try:
-        await link.command(b"$H", HOMING_S)
+        heard = await link.command(b"$H", HOMING_S)
     finally:
         link.quiet = False
         link.forgive_silence()
+    # one flipped bit makes $X or $I of it, and both are answered ok
+    others = [event for event in heard if isinstance(event, (Version, BuildOptions, Message))]
+    if any(not isinstance(event, Message) or "nlocked" in event.text for event in others):
+        raise link.fail(Cause.UNKNOWN_REPLY, f"the answer to $H is that of another command: {others[0]}")
+    link.certainty.forget()
     await link.fresh_status()
     link.homed = True
     await tell(link, hooks, "homed", mpos_mm=link.mpos_mm)

@@ -4,6 +4,7 @@ import pytest
 
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.replies import State, Status
+from fabctl.stream.stops import EndState
 
 RATES = (50.0, 50.0, 20.0)
 ZERO = (0.0, 0.0, 0.0)
@@ -86,3 +87,12 @@ def test_a_banner_nobody_asked_for_loses_the_position_until_it_is_found_anew():
     assert "restarted" in sure.lost
     sure.forget()
     assert not sure.lost
+
+
+@pytest.mark.parametrize("other", [b"$X\n", b"$I\n", b"$Q\n"])
+def test_a_homing_command_that_arrived_as_another_one_is_no_homing(bench, wire, new_job, other):
+    it = bench("laser-400", wire=wire(down=lambda data, now_s: data.replace(b"$H\n", other)))
+    result = it.run(new_job().go(1, 1, 0), home=True)
+    assert result.end_state is EndState.UNKNOWN
+    assert "homed" not in it.kinds
+    assert it.rest() == (0.0, 0.0)
