@@ -14,6 +14,7 @@ from fabctl.cli.motion import (
     KEPT,
     PORT,
     arm_by,
+    checks_first,
     demand_consent,
     hands_on,
     port_of,
@@ -43,7 +44,7 @@ def make(
     design: str,
     port: str | None,
     confirm: str | None,
-    check_first: bool,
+    check_first: bool | None,
     dry_run: bool,
     out: str | None,
     json_: bool,
@@ -94,7 +95,7 @@ def make(
         raise error
 
 
-def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) -> Run:
+def send_work(work: Work, port: str, *, check_first: bool | None, root: Path | None) -> Run:
     """Open the port and carry a run out, with bar and Ctrl-C.
 
     Raises
@@ -107,6 +108,8 @@ def send_work(work: Work, port: str, *, check_first: bool, root: Path | None) ->
     from fabctl.stream.stops import Operator
 
     sections = tuple(section.tool for section in work.program.sections)
+    program = work.program
+    check_first = checks_first(check_first, port, work.machine.name, program.digest, program.line_count)
     if port == KEPT:
         return _send_kept(work, sections, check_first=check_first, root=root)
     operator = Operator()

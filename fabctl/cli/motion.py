@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fabctl.stream.stops import Operator
 
 SIM = "sim://"
+MOST_CHECKED_LINES = 20_000
+"""An 8-bit board parses 300 to 1400 lines a second in check mode: about a minute at most."""
 KEPT = "kept"
 """The port of a machine that `fabctl machine serve` keeps."""
 
@@ -38,7 +40,10 @@ CONFIRM = click.option(
     "--confirm", metavar="MACHINE", help="For scripts: do not ask, this machine is free and watched."
 )
 CHECK_FIRST = click.option(
-    "--check-first", is_flag=True, help="Send everything through the controller's check mode before it moves."
+    "--check-first/--no-check-first",
+    default=None,
+    help="Send everything through the controller's check mode before it moves; by itself before a program's "
+    "first run on a machine.",
 )
 DRY = click.option("-n", "--dry-run", is_flag=True, help="Plan and check; open no port, move nothing.")
 
@@ -60,6 +65,32 @@ class Screen:
 
     tell: Callable[[Progress], None]
     asking: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+def checks_first(wanted: bool | None, port: str, machine: str, program_sha256: str, lines: int) -> bool:
+    """Decide whether a program goes through check mode: before its first run on a real machine it does.
+
+    Parameters
+    ----------
+    wanted : bool or None
+        What the person said, if anything.
+    port, machine, program_sha256 : str
+        Where it goes, and what.
+    lines : int
+        Of the program: one that would keep a slow board busy for long is not checked unasked.
+    """
+    from fabctl.record.run import was_done
+
+    if wanted is not None or port.startswith(SIM):
+        return bool(wanted)
+    if was_done(machine, program_sha256):
+        return False
+    if lines > MOST_CHECKED_LINES:
+        say(
+            _("{lines} lines are not sent through check mode unasked: --check-first does").format(lines=lines)
+        )
+        return False
+    return True
 
 
 def port_of(machine: Machine, port: str | None) -> str:

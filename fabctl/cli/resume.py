@@ -40,7 +40,7 @@ def resume(
     from_line: int | None,
     port: str | None,
     confirm: str | None,
-    check_first: bool,
+    check_first: bool | None,
     dry_run: bool,
     output: str,
     out: str | None,

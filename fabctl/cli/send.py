@@ -42,7 +42,7 @@ def send(
     from_line: int | None,
     port: str | None,
     confirm: str | None,
-    check_first: bool,
+    check_first: bool | None,
     dry_run: bool,
     out: str | None,
     json_: bool,

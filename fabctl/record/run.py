@@ -180,6 +180,29 @@ def read_run(folder: Path) -> RunRecord:
         ) from error
 
 
+def was_done(machine: str, program_sha256: str, root: Path | None = None) -> bool:
+    """Tell whether a program ever ran to its end on a machine.
+
+    Parameters
+    ----------
+    machine : str
+        Its name.
+    program_sha256 : str
+        Digest of the program, hexadecimal.
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+    """
+    root = root or runs_folder()
+    for path in root.glob(f"*/{RECORD_NAME}"):
+        try:
+            record = read_run(path.parent)
+        except InputError:
+            continue
+        if (record.machine, record.program_sha256, record.end_state) == (machine, program_sha256, "done"):
+            return True
+    return False
+
+
 def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:
     """Find all runs, newest first; what is damaged is listed all the same.
 

@@ -58,3 +58,13 @@ def test_the_port_itself_is_not_opened_beside_the_keeper(kept, fabctl, tmp_path)
     assert said.returncode == 5
     assert "has" in said.stderr
     assert "port" in said.stderr
+
+
+def test_a_program_goes_through_check_mode_before_its_first_run_and_not_again(kept, fabctl, tmp_path):
+    file = tmp_path / "first.nc"
+    file.write_text(PROGRAM.replace("M0\n", "").replace("X12", "X11"))
+    for _ in range(2):
+        assert fabctl("send", file, "-m", "router-3018", "--confirm", "router-3018").returncode == 0
+    second, first = list_runs(tmp_path / "fabctl" / "runs")
+    checked = ['"kind":"checked"' in (run.folder / "journal").read_text() for run in (first, second)]
+    assert checked == [True, False]

@@ -1,12 +1,13 @@
 """Run folders and summaries."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from fabctl.errors import InputError
 from fabctl.record.journal import Journal
-from fabctl.record.run import RunRecord, list_runs, new_run_folder, read_run, runs_folder, write_run
+from fabctl.record.run import RunRecord, list_runs, new_run_folder, read_run, runs_folder, was_done, write_run
 
 START = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 RECORD = RunRecord(
@@ -68,3 +69,15 @@ def test_a_damaged_summary_is_named(tmp_path):
 
 def test_the_default_place_is_the_persons_own():
     assert runs_folder().name == "runs"
+
+
+def test_a_program_was_done_only_where_it_came_to_its_end(tmp_path):
+    for name, change in [("a", {"end_state": "stopped, position known"}), ("b", {"machine": "laser-400"})]:
+        folder = new_run_folder(tmp_path, name, START)
+        write_run(folder, replace(RECORD, **change))
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "run.json").write_text("{")
+    assert not was_done("router-3018", "ab" * 32, tmp_path)
+    write_run(new_run_folder(tmp_path, "c", START), RECORD)
+    assert was_done("router-3018", "ab" * 32, tmp_path)
+    assert not was_done("router-3018", "cd" * 32, tmp_path)
