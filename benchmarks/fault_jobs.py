@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import re
@@ -220,6 +221,7 @@ class Setup:
         knows = self.machine.homing and not self.homes
         return Options(start_mm=self.start_mm, homed=bool(knows), **more)
 
+    @functools.cached_property
     def order(self) -> Order:
         """What is sent."""
         digest = hashlib.sha256(self.job.text).hexdigest()
@@ -245,6 +247,7 @@ NAMES = (*_JOBS, "raster-homing", "tools-homing")
 """All set-ups; ``-homing`` begins with a homing cycle."""
 
 
+@functools.cache
 def setup(name: str) -> Setup:
     """Return a job on its machine by name."""
     where, fill = _JOBS[name.removesuffix("-homing")]

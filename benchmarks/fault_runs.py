@@ -20,11 +20,13 @@ from fabctl.sim.trace import Kind as Motion
 from fabctl.stream.run import Hooks, Pause, Progress, RunResult
 from fabctl.stream.sender import run as send
 from fabctl.stream.stops import Cause, EndState, Operator
+from fabctl.toolpath.flatten import flatten_moves
 from fabctl.toolpath.trace import deviation
 
 ALLOWED_MM = 0.05
 """Steps, chords and printed digits: nearer is on the path."""
 STANDING_S = 0.3
+CHORD_MM = 0.005
 LIMIT_S = 2000.0
 """More virtual time than any end of any of these runs can take; beyond it a run hangs."""
 READS = 60_000
@@ -194,7 +196,7 @@ class Reference:
     started : dict of Count to float
         How much before the first line of the program.
     plan : (k, 3) float
-        The true path, work coordinates, mm.
+        The planned path, work coordinates, mm.
     power, speed : (n,) float
         Largest on each move.
     length_s : float
@@ -220,13 +222,15 @@ def reference(name: str) -> Reference:
         if kind == "started":
             started.update(recorder.sizes | {Count.SECONDS: port.clock_s()})
 
-    result = send(recorder, job.order(), Hooks(transition=_transition, arm=lambda _pause: True))
+    result = send(recorder, job.order, Hooks(transition=_transition, arm=lambda _pause: True))
     if result.end_state is not EndState.DONE:
         raise RefusedError(f"{name} does not run on a clean wire: {result.reason}", remedy="mend the job")
     sizes = recorder.sizes | {Count.SECONDS: port.clock_s()}
     way, power, speed = _way(port, started[Count.SECONDS])
     peaks = _peaks(job, way, power, speed)
-    return Reference(sizes, started, way, *peaks, sizes[Count.SECONDS] - started[Count.SECONDS])
+    here = np.array(job.here_mm)
+    plan = np.vstack((here, flatten_moves(job.job.moves, here, CHORD_MM)[0]))
+    return Reference(sizes, started, plan, *peaks, sizes[Count.SECONDS] - started[Count.SECONDS])
 
 
 def _way(port: SimPort, since_s: float) -> tuple[Floats, Floats, Floats]:
@@ -313,7 +317,7 @@ def one(kind_name: str, seed: int) -> Verdict:
 
     hooks = Hooks(operator=hand.operator, arm=hand.arm, progress=hand.progress, transition=_transition)
     try:
-        result = send(recorder, job.order(), hooks)
+        result = send(recorder, job.order, hooks)
     except HangError:
         return Verdict("hang", lies=["it hangs"], reason=f"{port.controller.state}")
     except (LinkError, RefusedError) as error:
