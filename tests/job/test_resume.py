@@ -266,7 +266,7 @@ def test_campaign_stopped_anywhere_and_gone_on_with(tmp_path):
         worst[how] = max(worst[how], figures["twice_mm"])
         one_line += how == "abort" and figures["twice_mm"] <= figures["line_mm"] + 0.3
     record_campaign(
-        "resume/stopped-and-resumed",
+        "resume-stopped-anywhere",
         {
             "what": "true paths of a stopped run and of the run that went on with it, held to the plan: "
             "pytest -m campaign tests/job/test_resume.py",

@@ -202,7 +202,7 @@ def test_campaign_a_million_random_jobs():
         lines += rewrite_jobs(seed)
         rewritten += 20
     record_campaign(
-        "resume/emission",
+        "emission",
         {
             "what": "every line at most 70 bytes of 0x20 to 0x7E without ? ! ~ $, as written and as sent: "
             "pytest -m campaign tests/program/test_emission.py",

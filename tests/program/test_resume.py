@@ -214,7 +214,7 @@ def test_campaign_every_line_of_a_thousand_programs():
         if seed < 200 and machine.head.kind == "spindle":
             carved += carved_ways_back(program, machine)
     record_campaign(
-        "resume/every-line",
+        "resume-every-line",
         {
             "what": "state rebuilt and way back built, permitted and followed at every line: "
             "pytest -m campaign tests/program/test_resume.py",
