@@ -28,9 +28,9 @@ from fabctl.record.writer import Ticket, Writer, failed
 
 BATCH_S = 0.1
 SYNC_S = 1.0
-AHEAD_S = 2.0
-"""How long what is announced lasts at the present pace: the slowest sync is over in half of it."""
-AHEAD_LINES = 256
+AHEAD_S = 3.0
+"""How long what is announced lasts at the present pace: in half of it two of the slowest syncs are over."""
+AHEAD_LINES = 512
 LEAST_AHEAD_LINES = 64
 MOST_AHEAD_LINES = 4096
 
