@@ -18,6 +18,7 @@ from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import halt
 from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import Link
+from fabctl.stream.locks import found_again, serial_number_of
 from fabctl.stream.override import Overrides, demand_possible
 from fabctl.stream.run import Fact, Pause, Progress
 from fabctl.stream.stops import Cause, Operator
@@ -82,6 +83,7 @@ class Keeper:
         self._link: Link | None = None
         self._waiting: Doing | None = None
         self._doing: Doing | None = None
+        self._adapter = ""
         self._trouble = ""
         self._closing = False
 
@@ -98,7 +100,10 @@ class Keeper:
 
         def _open() -> None:
             try:
-                opened.append(self._open_url(self._url, self.machine))
+                self._url = found_again(self._url, self._adapter)
+                port = self._open_url(self._url, self.machine)
+                self._adapter = serial_number_of(self._url)
+                opened.append(port)
             except FabctlError as error:
                 opened.append(error)
             self._loop.wake()

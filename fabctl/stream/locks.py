@@ -12,10 +12,20 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from fabctl.errors import LinkError
+
+
+class Known(Protocol):
+    """A serial port as the system lists it."""
+
+    device: str
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
 
 
 class PortLock:
@@ -88,9 +98,53 @@ def device_key(url: str) -> str:
         identity = url.lower()
     else:
         real = os.path.realpath(url) if os.name == "posix" else url.upper()
-        identity = _serial_number(real) or real
+        identity = serial_number_of(real) or real
     readable = re.sub(r"[^A-Za-z0-9]+", "-", identity).strip("-")[-40:]
     return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def found_again(url: str, serial_number: str, ports: Iterable[Known] | None = None) -> str:
+    """Return the address a device has now: an adapter that was pulled may come back under another name.
+
+    Parameters
+    ----------
+    url : str
+        The address it had.
+    serial_number : str
+        As `serial_number_of` said while it was there; empty when it had none.
+    ports : iterable, optional
+        What is plugged in; the system is asked when not given.
+
+    Returns
+    -------
+    str
+        `url` itself when the device is there under it, is nowhere, or cannot be told from others.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as P
+    >>> plugged = [P(device="/dev/ttyUSB1", vid=6790, pid=29987, serial_number="A7")]
+    >>> found_again("/dev/ttyUSB0", "6790-29987-A7", plugged)
+    '/dev/ttyUSB1'
+    """
+    known = {_key(port): port.device for port in _plugged(ports) if port.serial_number}
+    return known.get(serial_number, url) if serial_number else url
+
+
+def serial_number_of(url: str, ports: Iterable[Known] | None = None) -> str:
+    """Return what tells a USB adapter from all others: vendor, product and serial number; else nothing.
+
+    Parameters
+    ----------
+    url : str
+        A device's address.
+    ports : iterable, optional
+        What is plugged in; the system is asked when not given.
+    """
+    if "://" in url:
+        return ""
+    real = os.path.realpath(url) if os.name == "posix" else url.upper()
+    return next((_key(p) for p in _plugged(ports) if p.device == real and p.serial_number), "")
 
 
 def make_exclusive(descriptor: int) -> None:
@@ -105,13 +159,17 @@ def make_exclusive(descriptor: int) -> None:
         fcntl.ioctl(descriptor, termios.TIOCEXCL)
 
 
-def _serial_number(device: str) -> str | None:
+def _plugged(ports: Iterable[Known] | None) -> Iterable[Known]:
+    if ports is not None:
+        return ports
     from serial.tools import list_ports  # noqa: PLC0415 - see fabctl.stream.port.open_port
 
-    for port in list_ports.comports():
-        if port.device == device and port.serial_number:
-            return f"{port.vid}-{port.pid}-{port.serial_number}"
-    return None
+    found: Iterable[Known] = list_ports.comports()
+    return found
+
+
+def _key(port: Known) -> str:
+    return f"{port.vid}-{port.pid}-{port.serial_number}"
 
 
 def _lock(stream: IO[str]) -> None:

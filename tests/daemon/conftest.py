@@ -1,6 +1,7 @@
 """A kept machine: the daemon as its own process, a virtual controller behind a pseudo-terminal."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,25 +82,34 @@ def keeping(tmp_path):
     if sys.platform == "win32":
         pytest.skip("pseudo-terminals are a POSIX thing")
     machine = load_machine(NAME)
-    with serve_pty(machine.settings(), Options()) as served:
-        # a local socket's path is short
-        short = Path(os.environ.get("TMPDIR", "/tmp")) / f"fab-{os.getpid()}-{time.monotonic_ns() % 10**9}"  # noqa: S108
-        environment = os.environ | {"XDG_RUNTIME_DIR": str(short), "XDG_DATA_HOME": str(tmp_path)}
-        short.mkdir(mode=0o700)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fabctl", "machine", "serve", f"{NAME}={served.url}"],
-            env=environment,
-            stderr=subprocess.PIPE,
-        )
-        it = Kept(process, short / "fabctl" / "machines", tmp_path / "runs", machine, served)
+    with (
+        serve_pty(machine.settings(), Options()) as served,
+        daemon_at(tmp_path, served.url, machine, served) as it,
+    ):
+        yield it
+
+
+@contextmanager
+def daemon_at(tmp_path, url, machine, served):
+    """Keep what stands at an address while the context lasts."""
+    # a local socket's path is short
+    short = Path(os.environ.get("TMPDIR", "/tmp")) / f"fab-{os.getpid()}-{time.monotonic_ns() % 10**9}"  # noqa: S108
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(short), "XDG_DATA_HOME": str(tmp_path)}
+    short.mkdir(mode=0o700)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fabctl", "machine", "serve", f"{NAME}={url}"],
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
+    it = Kept(process, short / "fabctl" / "machines", tmp_path / "runs", machine, served)
+    try:
         await_connected(it)
         yield it
+    finally:
         if process.poll() is None:
             it.end()
         process.stderr.close()
-    for path in sorted(short.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    short.rmdir()
+        shutil.rmtree(short)
 
 
 def await_connected(it: Kept, limit_s: float = 20.0) -> dict:

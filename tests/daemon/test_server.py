@@ -12,6 +12,10 @@ from fabctl.daemon.client import Line, is_kept, kept_machines
 from fabctl.errors import InputError, LinkError, RefusedError
 from fabctl.record.journal import last_certain
 from fabctl.record.run import read_run
+from fabctl.shop.machine import load_machine
+from fabctl.sim.controller import Options
+from fabctl.sim.serve import serve_socket
+from tests.daemon.conftest import await_connected, daemon_at
 
 
 def hear_all(line):
@@ -158,3 +162,25 @@ def test_nobody_keeps_what_was_never_served(tmp_path):
     with pytest.raises(LinkError, match="nobody keeps"):
         Line("router-3018", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_lost_in_mid_run_ends_it_unknown_and_is_kept_again_once_it_is_back(tmp_path):
+    machine = load_machine("router-3018")
+    first = serve_socket(machine.settings(), Options())
+    number = int(first.url.rpartition(":")[2])
+    with daemon_at(tmp_path, first.url, machine, first) as it:
+        folder = it.run_folder(ways=40)
+        with it.line() as line:
+            line.say("run", folder=str(folder))
+            while line.hear(20).get("event") != "progress":
+                pass
+            first.close()
+            said = {}
+            while "id" not in said:
+                said = line.hear(20)
+        assert said["result"]["result"]["end_state"] == "stopped, position unknown"
+        assert said["result"]["result"]["head_off"] is None
+        assert last_certain(folder).end_state == "stopped, position unknown"
+        with serve_socket(machine.settings(), Options(), port=number):
+            assert await_connected(it)["homed"] is False
+            it.end()

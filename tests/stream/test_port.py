@@ -4,12 +4,13 @@ import os
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from fabctl.errors import LinkError
 from fabctl.sim.port import SimPort
-from fabctl.stream.locks import device_key
+from fabctl.stream.locks import device_key, found_again, serial_number_of
 from fabctl.stream.port import Port, Wakeable, open_port
 from fabctl.stream.stops import EndState
 
@@ -202,3 +203,22 @@ def test_two_names_of_one_device_are_one_device(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert device_key(str(tmp_path / "real")) == device_key(str(tmp_path / "link"))
     assert device_key(str(tmp_path / "real")) != device_key(str(tmp_path / "other"))
+
+
+def plugged(device, serial_number, vid=0x1A86, pid=0x7523):
+    """Return a port as the system lists it."""
+    return SimpleNamespace(device=device, serial_number=serial_number, vid=vid, pid=pid)
+
+
+def test_an_adapter_that_came_back_under_another_name_is_found_by_its_serial_number():
+    before = [plugged("/dev/ttyUSB0", "A7"), plugged("/dev/ttyUSB1", "B2")]
+    after = [plugged("/dev/ttyUSB0", "B2"), plugged("/dev/ttyUSB3", "A7")]
+    key = serial_number_of("/dev/ttyUSB0", before)
+    assert found_again("/dev/ttyUSB0", key, after) == "/dev/ttyUSB3"
+
+
+@pytest.mark.parametrize("serial_number", [None, ""])
+def test_an_adapter_without_a_number_is_never_taken_for_another(serial_number):
+    before = [plugged("/dev/ttyUSB0", serial_number)]
+    after = [plugged("/dev/ttyUSB1", serial_number)]
+    assert found_again("/dev/ttyUSB0", serial_number_of("/dev/ttyUSB0", before), after) == "/dev/ttyUSB0"
