@@ -42,8 +42,8 @@ def send_slowly_synced(folder: Path, sync_s: float, lines_s: float, seconds: flo
     -------
     dict
         ``lines`` that were let through, ``held_back_percent`` of the time from its first line on the
-        machine could have taken a line that was not yet announced, ``first_line_ms`` after which it got the first,
-        ``longest_call_ms`` a call of the journal's took.
+        machine could have taken a line that was not yet announced, ``first_line_ms`` after
+        which it got the first, ``longest_call_ms`` a call of the journal's took.
     """
 
     def _sync(number: int) -> None:

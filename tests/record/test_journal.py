@@ -113,7 +113,8 @@ def test_law_cut_at_every_byte_the_journal_recovers_to_a_true_statement(written,
     cut_folder = tmp_path / "cut"
     cut_folder.mkdir()
     path = cut_folder / JOURNAL_NAME
-    for length in range(len(whole)):
+    # each byte of the last records, and of all others every eleventh
+    for length in (*range(0, ends[-4], 11), *range(ends[-4], len(whole))):
         path.write_bytes(whole[:length] + bytes(room))
         reading = read_journal(path)
         good = sum(end <= length for end in ends)

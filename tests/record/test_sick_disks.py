@@ -48,7 +48,7 @@ def cuts(healthy, tmp_path):
 
 
 def test_law_a_disk_that_fails_ends_the_run_with_a_true_statement(healthy, fails):
-    assert fails(random.Random(SEED).sample(list(ills(healthy.disk.calls)), 20)) == []
+    assert fails(random.Random(SEED).sample(list(ills(healthy.disk.calls)), 12)) == []
 
 
 def test_law_cut_short_anywhere_the_journal_says_nothing_untrue(cuts):
