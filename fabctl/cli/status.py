@@ -41,32 +41,34 @@ def status(run: str | None, all_: bool, json_: bool, out: str | None) -> int:
     Reads the journals, looks whether their processes still live, and asks whoever keeps a machine
     (`fabctl machine serve`); opens no port and starts nothing.
     """
-    from fabctl.record.statement import find_run, latest_of_each_machine, run_folders, statement
+    from fabctl.record.statement import statement
 
     root = Path(out) if out else None
     if root is not None and not root.is_dir():
         raise InputError("there is no such folder", file=str(root), remedy="name the one --out named before")
-    if run is not None:
-        folders: tuple[Path, ...] = (find_run(run, root),)
-    else:
-        folders = run_folders(root) if all_ else latest_of_each_machine(root)
     kept = _kept()
-    said = [statement(folder, partial(_carried_on, kept)) for folder in folders]
-    idle = {} if run is not None else {name: kept[name] for name in kept if not _is_told(name, said)}
+    said = [statement(folder, partial(_carried_on, kept)) for folder in _folders(run, root, all_=all_)]
+    told = {item.machine for item in said}
+    others = {name: live for name, live in kept.items() if run is None and name not in told}
     if json_:
         rows = [_row(item) | {"kept": kept.get(item.machine)} for item in said]
-        as_json(rows + [{"name": "", "machine": name, "kept": live} for name, live in idle.items()])
-    elif not said and not idle:
-        click.echo("no runs yet", err=True)
-    else:
-        blocks = [_words(item) | _live_words(kept.get(item.machine)) for item in said]
-        blocks += [{"machine": name} | _live_words(live) for name, live in idle.items()]
+        as_json(rows + [{"name": "", "machine": name, "kept": live} for name, live in others.items()])
+        return 0
+    blocks = [_words(item) | _live_words(kept.get(item.machine)) for item in said]
+    blocks += [{"machine": name} | _live_words(live) for name, live in others.items()]
+    if blocks:
         click.echo("\n\n".join(map(facts, blocks)))
+    else:
+        click.echo("no runs yet", err=True)
     return 0
 
 
-def _is_told(machine: str, said: Sequence[Statement]) -> bool:
-    return any(item.machine == machine for item in said)
+def _folders(run: str | None, root: Path | None, *, all_: bool) -> tuple[Path, ...]:
+    from fabctl.record.statement import find_run, latest_of_each_machine, run_folders
+
+    if run is not None:
+        return (find_run(run, root),)
+    return run_folders(root) if all_ else latest_of_each_machine(root)
 
 
 def _kept() -> dict[str, Live]:
