@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -42,7 +43,8 @@ class Mischief:
         self._down = Spoiler(of_count(armed, Count.SENT))
         self._up = Spoiler(of_count(armed, Count.HEARD), "reply-")
         self._answers = AnswerSpoiler(of_count(armed, Count.ANSWERS))
-        self._jitter = next((one for one in armed if one.fault.kind.name == "jitter"), None)
+        self.jitter_s = 0.0
+        self._dice = random.Random(f"{seed}/jitter")  # noqa: S311 - dice, no secret
         board = controller.board
         # a test may share one wiring between controllers
         board.plant.wiring = replace(board.plant.wiring)
@@ -73,8 +75,8 @@ class Mischief:
         if self._quiet(reply):
             return b"", 0.0
         reply, late_s = self._answers.spoil(reply)
-        if self._jitter is not None:
-            late_s += self._jitter.random.uniform(0, self._jitter.fault.values["ms"] / 1000)
+        if self.jitter_s:
+            late_s += self._dice.uniform(0, self.jitter_s)
         return self._up.spoil(reply), late_s
 
     def after(self, fault: Fault, act: Callable[[], None], name: str = "for_s") -> None:
@@ -254,8 +256,8 @@ def _latency(m: Mischief, fault: Fault) -> None:
     m.controller.board.transmitter.latency_s = fault.values["ms"] / 1000
 
 
-def _jitter(_m: Mischief, _fault: Fault) -> None:
-    """Do nothing now: each reply is delayed as it is written."""
+def _jitter(m: Mischief, fault: Fault) -> None:
+    m.jitter_s = fault.values["ms"] / 1000
 
 
 def _host_stall(m: Mischief, fault: Fault) -> None:

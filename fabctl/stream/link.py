@@ -140,6 +140,13 @@ class Link:
         wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
         data = await bytes_within(wait_s)
         events = self.connection.receive(data)
+        self._take_in(events)
+        if self.strict and not data and self.silent_s > SILENCE_S and not self.quiet:
+            raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")
+        return events
+
+    def _take_in(self, events: list[Event]) -> None:
+        """Note what reports tell; when strict, judge."""
         doubted = bool(self.certainty.lost)
         notable = [event for event in events if not isinstance(event, Answered) or event.reply is not OK]
         for event in notable:
@@ -152,9 +159,6 @@ class Link:
                 self._judge(event)
             if self.certainty.lost and not doubted:
                 raise self.fail(Cause.RESTART, self.certainty.lost)
-            if not data and self.silent_s > SILENCE_S and not self.quiet:
-                raise self.fail(Cause.SILENCE, f"no answer to `?` for {self.silent_s:.1f} s")
-        return events
 
     @property
     def asks(self) -> bool:

@@ -14,6 +14,7 @@ from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect, read_offsets
+from fabctl.stream.ending import SETTLE_S, compare_words, stand_idle
 from fabctl.stream.gather import Gather
 from fabctl.stream.halt import Outcome, halt, head_is_off, see_head
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
@@ -25,7 +26,7 @@ from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
 from fabctl.stream.reach import demand_inside
-from fabctl.stream.replies import ParserState, Point, State, Status
+from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
 from fabctl.stream.tell import tell
@@ -33,10 +34,8 @@ from fabctl.stream.text import Text, WireLine, read_text
 from fabctl.stream.turns import drive
 from fabctl.stream.watch import Watch
 
-SETTLE_S = 3.0
 DRAIN = b"G4P0.01"
 """Answered only when the planner is empty; moves nothing."""
-MODES = b"$G"
 
 
 def run(port: Port, order: Order, hooks: Hooks | None = None) -> RunResult:
@@ -136,7 +135,7 @@ class _Run:
         link = self._link
         try:
             await self._prepare()
-            await self._stream(self._lines())
+            await self._stream(self._text.wire_lines())
             await self._finish()
         except LinkError as error:
             return await self._stop(link.cause or Cause.PORT_LOST, error.problem)
@@ -223,14 +222,11 @@ class _Run:
         await link.wait_for(frozenset({State.CHECK}), SETTLE_S, "check mode")
         link.connection.begin_program()
         self._watch.restart()
-        await self._stream(line for line in self._lines() if not line.pause)
+        await self._stream(line for line in self._text.wire_lines() if not line.pause)
         await link.command(b"$C")
         await link.await_banner(SETTLE_S)
         await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "leaving check mode")
         await self._tell("checked", lines=self._text.lines)
-
-    def _lines(self) -> Iterator[WireLine]:
-        return self._text.wire_lines()
 
     async def _stream(self, lines: Iterator[WireLine]) -> None:
         """Keep the ring full until every line has its answer; stop for a person where the program says."""
@@ -315,28 +311,13 @@ class _Run:
         self._watch.restart()
         while connection.unanswered:
             await self._step()
-        await self._stand_idle()
+        await stand_idle(link, lambda: self._stay_held(asked=False))
         end_mm = self._watch.path.take_all(connection.sent)
         if self._watch.path.watches:
             _demand_position(self._link, self._order.machine, end_mm)
         connection.mark_executed(connection.sent)
-        await self._compare_words()
+        await compare_words(link, self._words)
         await see_head(link)
-
-    async def _stand_idle(self) -> None:
-        """Wait for the end of motion; a hold or a door opened in its last moment is waited out."""
-        link = self._link
-        while (await link.fresh_status()).state is not State.IDLE:
-            if link.connection.state in PAUSED:
-                await self._stay_held(asked=False)
-            else:
-                await link.wait_for(PAUSED | {State.IDLE}, SETTLE_S, "the end of the program")
-
-    async def _compare_words(self) -> None:
-        """Ask which feed and speed hold: a changed one is seen nowhere else."""
-        for event in await self._link.command(MODES):
-            if isinstance(event, ParserState) and (wrong := self._words.differs(event)):
-                raise self._link.fail(Cause.NOT_AS_PLANNED, f"the controller has {wrong}")
 
     async def _finish(self) -> None:
         await self._drain()

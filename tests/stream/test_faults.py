@@ -13,20 +13,20 @@ UNSEEN = 0.01
 FEW = 3
 
 
-def hold_promises(verdicts, kind):
-    for seed, verdict in enumerate(verdicts):
-        assert verdict.lies == [], (kind, seed, verdict)
-        assert verdict.end in ENDS, (kind, seed, verdict)
+def broken(verdicts, kind):
+    """Every promise these runs broke."""
+    found = [(seed, v) for seed, v in enumerate(verdicts) if v.lies or v.end not in ENDS]
     figures = summary(verdicts)
-    if KINDS[kind].seen is not Seen.PARTLY:
-        assert figures["unseen_excursions"] == 0, kind
-    if KINDS[kind].seen is not Seen.NEVER:
-        assert figures["share_of_bound"] < 1, kind
+    if KINDS[kind].seen is not Seen.PARTLY and figures["unseen_excursions"]:
+        found.append(("unseen", figures))
+    if KINDS[kind].seen is not Seen.NEVER and figures["share_of_bound"] >= 1:
+        found.append(("too far", figures))
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_law_a_run_ends_in_the_truth_whatever_goes_wrong(kind):
-    hold_promises([one(kind, seed) for seed in range(FEW)], kind)
+    assert broken([one(kind, seed) for seed in range(FEW)], kind) == []
 
 
 def test_a_run_is_its_seed():
@@ -55,7 +55,7 @@ def test_what_is_no_fault_of_the_link_stops_no_run():
 def test_law_runs_end_in_the_truth_whatever_goes_wrong_over_many_seeds():
     found = campaign(KINDS, SEEDS)
     for kind, verdicts in found.items():
-        hold_promises(verdicts, kind)
+        assert broken(verdicts, kind) == []
         spoilt = summary(verdicts)
         assert spoilt["unseen_excursions"] <= UNSEEN * spoilt["runs"], kind
     record(found)
