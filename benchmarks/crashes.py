@@ -304,7 +304,8 @@ def _carry_out(task: Mapping[str, Any], folder: Path) -> int:
     """Run what the command runs, with a person who holds once, goes on, and arms the second section."""
     from fabctl.daemon.recorded import Watchers
     from fabctl.job.check import inspect, load_program, rewritten
-    from fabctl.job.run import Bench, Work, carry_out
+    from fabctl.job.folder import Work
+    from fabctl.job.run import Bench, carry_out
     from fabctl.stream.port import open_port
     from fabctl.stream.run import Progress
     from fabctl.stream.stops import Operator

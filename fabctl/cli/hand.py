@@ -61,6 +61,7 @@ class Kept:
 
     def do(self, name: str, event: Callable[[Json], None] = lambda _event: None, **args: Any) -> Json:
         """Ask for an act and wait for its end; Ctrl-C stops the machine, not the asking."""
+        self._line.ask("follow")
         with _stopping(lambda: self._line.say("abort"), lambda: self._line.say("reset")):
             return self._line.ask(name, event=event, **args)
 
@@ -83,7 +84,8 @@ class Opened:
 
     def do(self, name: str, event: Callable[[Json], None] = lambda _event: None, **args: Any) -> Json:
         """Do an act and wait for its end; Ctrl-C stops the machine."""
-        from fabctl.daemon.actions import ACTIONS, Bench
+        from fabctl.daemon.acts import ACTS
+        from fabctl.daemon.bench import Bench
         from fabctl.stream.port import Wakeable
         from fabctl.stream.stops import Operator
         from fabctl.stream.turns import drive
@@ -93,7 +95,7 @@ class Opened:
         bench = Bench(self._link, self._controller, self._machine, operator, event)
 
         async def act() -> Json:
-            return await ACTIONS[name](bench, args)
+            return await ACTS[name](bench, args)
 
         with _stopping(operator.abort, operator.reset):
             return drive(self._port, act())

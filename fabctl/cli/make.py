@@ -26,8 +26,9 @@ from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
 
 if TYPE_CHECKING:
+    from fabctl.job.folder import Work
     from fabctl.job.plan import Plan
-    from fabctl.job.run import Run, Work
+    from fabctl.job.run import Run
 
 
 @click.command()
@@ -63,8 +64,8 @@ def make(
     record and the pictures. Ctrl-C is a feed hold, a second one a soft reset.
     """
     from fabctl.job.check import approve
+    from fabctl.job.folder import Work
     from fabctl.job.plan import measure
-    from fabctl.job.run import Work
 
     say(f"planning {design}")
     made = planned(order_from(design, **placing))

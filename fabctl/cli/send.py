@@ -61,9 +61,9 @@ def send(
     hold. Second: soft reset. Neither is an emergency stop.
     """
     from fabctl.job.check import STDIN, inspect, load_program, rewritten
+    from fabctl.job.folder import Work
     from fabctl.job.level import zero_guard
     from fabctl.job.resume import enter_at, questions
-    from fabctl.job.run import Work
 
     chosen = machine_named(machine, file)
     piece = stock_named(material, stock)

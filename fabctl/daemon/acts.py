@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from fabctl.daemon.bench import Bench, Json
 from fabctl.errors import InputError
 from fabctl.stream.frame import FEED_MM_MIN, Box, trace_box
 from fabctl.stream.jog import DeadMan, jog_along, jog_step
@@ -23,12 +24,8 @@ from fabctl.stream.survey import Grid, survey
 from fabctl.stream.touch import touch_off
 from fabctl.stream.unlock import Stand, unlock
 
-if TYPE_CHECKING:
-    from fabctl.daemon.actions import Bench
-
-Json = dict[str, Any]
 Result = TypeVar("Result")
-Act = Callable[["Bench", Json], Awaitable[Json]]
+Act = Callable[[Bench, Json], Awaitable[Json]]
 
 
 async def _home(bench: Bench, args: Json) -> Json:

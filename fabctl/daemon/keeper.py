@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fabctl.daemon.actions import ACTIONS, Bench
+from fabctl.daemon.acts import ACTS
+from fabctl.daemon.bench import Bench
 from fabctl.daemon.guard import Guard
 from fabctl.daemon.loop import Loop, Pollable, Task
 from fabctl.daemon.recorded import Ended, RecordedRun, Watchers
@@ -44,6 +45,22 @@ class Doing:
     folder: Path | None = None
 
 
+@dataclass
+class _Socket:
+    """Where a machine is plugged in: its address, and what tells its adapter from others."""
+
+    url: str
+    open_url: Callable[[str, Machine], Pollable]
+    serial_number: str = ""
+
+    def open(self, machine: Machine) -> Pollable:
+        """Open the port, under another name when the adapter came back under one."""
+        self.url = found_again(self.url, self.serial_number)
+        port = self.open_url(self.url, machine)
+        self.serial_number = serial_number_of(self.url)
+        return port
+
+
 class Keeper:
     """Keeps one machine.
 
@@ -75,15 +92,13 @@ class Keeper:
     ) -> None:
         self.machine = machine
         self.tell = tell
-        self._url = url
+        self._socket = _Socket(url, open_url)
         self._loop = loop
-        self._open_url = open_url
         self._guard = guard
         self._task: Task | None = None
         self._link: Link | None = None
         self._waiting: Doing | None = None
         self._doing: Doing | None = None
-        self._adapter = ""
         self._trouble = ""
         self._closing = False
 
@@ -100,10 +115,7 @@ class Keeper:
 
         def _open() -> None:
             try:
-                self._url = found_again(self._url, self._adapter)
-                port = self._open_url(self._url, self.machine)
-                self._adapter = serial_number_of(self._url)
-                opened.append(port)
+                opened.append(self._socket.open(self.machine))
             except FabctlError as error:
                 opened.append(error)
             self._loop.wake()
@@ -122,20 +134,13 @@ class Keeper:
 
     def snapshot(self) -> Json:
         """Return what is known of the machine now, for a status report."""
-        link, doing = self._link, self._doing
-        status = link.status if link is not None else None
+        doing = self._doing
         said: Json = {
             "machine": self.machine.name,
             "title": self.machine.title,
-            "port": self._url,
-            "connected": link is not None,
-            "state": str(link.connection.state) if link is not None and link.connection.state else "unknown",
-            "homed": link.homed if link is not None else False,
-            "mpos_mm": link.mpos_mm if link is not None else None,
-            "work_mm": link.work_mm if link is not None else None,
-            "feed_mm_min": status.feed_mm_min if status is not None else None,
-            "speed": status.speed if status is not None else None,
-            "overrides": status.overrides if status is not None else None,
+            "port": self._socket.url,
+            "connected": self._link is not None,
+            **_seen(self._link),
             "trouble": self._trouble,
             "doing": doing.name if doing is not None else None,
         }
@@ -172,7 +177,7 @@ class Keeper:
             reply(self._hand(name, args))
         elif name == "run" and not isinstance(args.get("folder"), str):
             raise InputError("a run without its folder", remedy="use a fabctl of the same version")
-        elif name == "run" or name in ACTIONS:
+        elif name == "run" or name in ACTS:
             self._begin_doing(name, args, reply)
         else:
             raise InputError(f"no such request: {name!r}", remedy="use a fabctl of the same version")
@@ -278,7 +283,7 @@ class Keeper:
         self._trouble = ""
         if doing.name != "run":
             bench = Bench(link, controller, self.machine, doing.operator, self.tell)
-            return await ACTIONS[doing.name](bench, doing.args)
+            return await ACTS[doing.name](bench, doing.args)
         doing.folder = Path(doing.args["folder"])
         watchers = Watchers(
             doing.operator,
@@ -313,6 +318,22 @@ class Keeper:
 
 
 _HANDS = frozenset({"hold", "resume", "abort", "reset", "renew", "answer"})
+
+
+def _seen(link: Link | None) -> Json:
+    """Say what the link last saw of a machine."""
+    if link is None:
+        return {"state": "unknown", "homed": False, "mpos_mm": None, "work_mm": None}
+    state, status = link.connection.state, link.status
+    return {
+        "state": str(state) if state is not None else "unknown",
+        "homed": link.homed,
+        "mpos_mm": link.mpos_mm,
+        "work_mm": link.work_mm,
+        "feed_mm_min": status.feed_mm_min if status is not None else None,
+        "speed": status.speed if status is not None else None,
+        "overrides": status.overrides if status is not None else None,
+    }
 
 
 def error_json(error: BaseException) -> Json:

@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabctl import __version__
+from fabctl.daemon.returning import Guard, Stood
 from fabctl.program.arcs import extents_mm
 from fabctl.program.envelope import lost_axes
 from fabctl.program.model import Program
 from fabctl.record.files import atomic_write
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, write_work_order
+from fabctl.shop.machine import Machine
+from fabctl.shop.permit import Permit
 from fabctl.stream.legs import CLOCKWISE, COUNTERCLOCKWISE, STRAIGHT, legs_head
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, RAPID, starts
 
-if TYPE_CHECKING:
-    from fabctl.job.run import Work
+
+@dataclass(frozen=True)
+class Work:
+    """A checked program and what its record should say.
+
+    Parameters
+    ----------
+    program : Program
+    machine : Machine
+    permit : Permit
+    title : str
+    material : str
+        Name of the material; empty for a program of unknown origin.
+    tools : tuple of str
+    estimated_s : float
+    parts : int
+    cut_mm : float
+        Length of all feed moves, mm.
+    resumes : str
+        Name of the run it goes on with; empty for a run of its own.
+    first_line : int
+        Line of the program entered at which it goes on; 1 for a whole program.
+    opening_lines : int
+        Lines of `program` that are the way back; the next one is `first_line`.
+    home : bool, optional
+        Whether to home first; None leaves it to the sender.
+    stood : Stood, optional
+        Where the run it goes on with ended.
+    guard : Guard, optional
+        Compares what the controller says with what it must be; None for a run of its own.
+    """
+
+    program: Program
+    machine: Machine
+    permit: Permit
+    title: str
+    material: str = ""
+    tools: tuple[str, ...] = ()
+    estimated_s: float = 0.0
+    parts: int = 0
+    cut_mm: float = 0.0
+    resumes: str = ""
+    first_line: int = 1
+    opening_lines: int = 0
+    home: bool | None = None
+    stood: Stood | None = None
+    guard: Guard | None = None
+
 
 LEG = np.dtype(
     [

@@ -11,8 +11,8 @@ import numpy as np
 
 from fabctl.daemon.returning import Facts, Guard, Stood, stood
 from fabctl.errors import InputError, RefusedError
+from fabctl.job.folder import Work
 from fabctl.job.plan import time_program
-from fabctl.job.run import Work
 from fabctl.program.check import permit
 from fabctl.program.model import Program
 from fabctl.program.resume import ReEntry, cuts, reenter

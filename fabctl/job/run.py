@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from fabctl.daemon.client import Line
 from fabctl.daemon.recorded import Watchers, run_folder
 from fabctl.daemon.remote import run_kept
-from fabctl.daemon.returning import Guard, Stood
-from fabctl.job.folder import lay_out
+from fabctl.daemon.returning import Stood
+from fabctl.job.folder import Work, lay_out
 from fabctl.program.arcs import extents_mm
 from fabctl.program.model import Program
 from fabctl.record.run import RunRecord, new_run_folder, runs_folder
 from fabctl.shop.machine import Machine
-from fabctl.shop.permit import Permit
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
 from fabctl.stream.port import Port, open_port
@@ -102,54 +101,6 @@ def _laid_out(machine: Machine, program: Program) -> Point:
     # Whole micrometres: the zero travels to the controller as text.
     here = np.round(homed - np.round(zero, 3), 3)
     return (float(here[0]), float(here[1]), float(here[2]))
-
-
-@dataclass(frozen=True)
-class Work:
-    """A checked program and what its record should say.
-
-    Parameters
-    ----------
-    program : Program
-    machine : Machine
-    permit : Permit
-    title : str
-    material : str
-        Name of the material; empty for a program of unknown origin.
-    tools : tuple of str
-    estimated_s : float
-    parts : int
-    cut_mm : float
-        Length of all feed moves, mm.
-    resumes : str
-        Name of the run it goes on with; empty for a run of its own.
-    first_line : int
-        Line of the program entered at which it goes on; 1 for a whole program.
-    opening_lines : int
-        Lines of `program` that are the way back; the next one is `first_line`.
-    home : bool, optional
-        Whether to home first; None leaves it to the sender.
-    stood : Stood, optional
-        Where the run it goes on with ended.
-    guard : Guard, optional
-        Compares what the controller says with what it must be; None for a run of its own.
-    """
-
-    program: Program
-    machine: Machine
-    permit: Permit
-    title: str
-    material: str = ""
-    tools: tuple[str, ...] = ()
-    estimated_s: float = 0.0
-    parts: int = 0
-    cut_mm: float = 0.0
-    resumes: str = ""
-    first_line: int = 1
-    opening_lines: int = 0
-    home: bool | None = None
-    stood: Stood | None = None
-    guard: Guard | None = None
 
 
 @dataclass(frozen=True)

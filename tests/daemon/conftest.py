@@ -16,8 +16,7 @@ import pytest
 from fabctl.daemon.client import Line
 from fabctl.errors import LinkError
 from fabctl.job.check import approve
-from fabctl.job.folder import lay_out
-from fabctl.job.run import Work
+from fabctl.job.folder import Work, lay_out
 from fabctl.program.write import write
 from fabctl.shop.machine import load_machine
 from fabctl.sim.controller import Options

@@ -5,9 +5,10 @@ import pytest
 from fabctl.daemon.recorded import Watchers
 from fabctl.errors import FabctlError
 from fabctl.job.check import approve
+from fabctl.job.folder import Work
 from fabctl.job.picture import deviation_mm
 from fabctl.job.plan import plan
-from fabctl.job.run import Work, carry_out, open_bench
+from fabctl.job.run import carry_out, open_bench
 
 DONE = [
     ("svg/maslowcnc_6_Inch_Square_Test_Shape.svg", "router-3018", "plywood-6"),

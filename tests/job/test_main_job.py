@@ -8,9 +8,10 @@ import pytest
 from fabctl.daemon.recorded import Watchers
 from fabctl.errors import RefusedError
 from fabctl.job.check import approve
+from fabctl.job.folder import Work
 from fabctl.job.picture import cut_png, deviation_mm
 from fabctl.job.plan import measure, order_of, plan
-from fabctl.job.run import Work, carry_out, open_bench
+from fabctl.job.run import carry_out, open_bench
 from fabctl.record.journal import last_certain
 from fabctl.shop.job import job_names, load_job
 

@@ -9,10 +9,10 @@ import pytest
 
 from fabctl.daemon.recorded import Watchers
 from fabctl.errors import InputError, RefusedError
-from fabctl.job.folder import LEG, leg_rows
+from fabctl.job.folder import LEG, Work, leg_rows
 from fabctl.job.plan import time_program
 from fabctl.job.resume import enter_at, find_run, look_back, open_conditions, refuse, resume_run
-from fabctl.job.run import Work, carry_out, open_bench
+from fabctl.job.run import carry_out, open_bench
 from fabctl.program.arcs import is_arc, to_chords
 from fabctl.program.check import permit, rewrite
 from fabctl.program.read import read

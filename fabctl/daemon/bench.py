@@ -1,15 +1,11 @@
-"""What can be asked of a kept machine besides running a program: each by name, with plain arguments.
-
-The command line uses the same table when it opens a port itself, so an act by hand has one meaning.
-"""
+"""A machine at hand: what an act by hand works on."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fabctl.daemon.acts import ACTS
 from fabctl.shop.machine import Machine
 from fabctl.stream.controller import Controller
 from fabctl.stream.link import Link
@@ -38,7 +34,3 @@ class Bench:
     machine: Machine
     operator: Operator
     tell: Callable[[Json], None]
-
-
-ACTIONS: dict[str, Callable[[Bench, Json], Awaitable[Json]]] = dict(ACTS)
-"""Each action: what it is called, and what does it."""
