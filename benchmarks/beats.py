@@ -69,11 +69,11 @@ class Beat:
         self.dry += not self.pending
         self.terminal.write(out)
 
-    def hear(self, now_s: float) -> None:
-        """Take what the host has sent."""
+    def hear(self) -> None:
+        """Take what the host has sent, and note when a hold came."""
         heard = self.terminal.read()
         if _PIECE.search(heard):
-            self.holds_s += [now_s] * heard.count(b"!")
+            self.holds_s += [time.monotonic()] * heard.count(b"!")
             for code in _PIECE.findall(heard):
                 self._obey(code)
             heard = _PIECE.sub(b"", heard.rpartition(b"\x18")[2])
@@ -142,10 +142,10 @@ def serve_beats(what: dict[str, Any]) -> dict[str, Any]:
             time.sleep(max(0.0, before_s + BEAT_S - time.monotonic()))
         left_s = max(0.0, before_s + BEAT_S - time.monotonic())
         ready = select.select(wires, (), (), left_s)[0]
-        now_s = time.monotonic()
         for wire in ready:
             if wire in by_wire:
-                by_wire[wire].hear(now_s)
+                by_wire[wire].hear()
+        now_s = time.monotonic()
         past_s = now_s - before_s
         if past_s >= BEAT_S:
             late.append(past_s - BEAT_S)

@@ -26,6 +26,7 @@ def serve(machines: tuple[str, ...], port: str | None) -> None:
     one dies.
     """
     from fabctl.daemon.guard import GUARD_LOG
+    from fabctl.daemon.haste import come_first
     from fabctl.daemon.server import serve as keep
     from fabctl.record.run import runs_folder
     from fabctl.shop.machine import load_machine
@@ -41,6 +42,7 @@ def serve(machines: tuple[str, ...], port: str | None) -> None:
         for machine, url in loaded:
             say(f"keeping {machine.name} on {url}; Ctrl-C lets it go")
 
+    come_first()
     keep(loaded, log=folder / GUARD_LOG, ready=_ready)
     say("let go")
 
