@@ -31,8 +31,8 @@ def unlock(
       fabctl machine unlock router-3018 --position kept
       fabctl machine unlock plywood-router-600x900 --position unknown --port /dev/ttyUSB0
 
-    Homing is the better way wherever there are switches: an unlocked machine counts as not homed, and is
-    moved by hand in small steps only. What you say of the position is written down.
+    Homing is the better way wherever there are switches: your word makes no machine homed, and one that is
+    not homed is moved by hand in small steps only. What you say of the position is written down.
     """
     from fabctl.errors import InputError
     from fabctl.shop.machine import load_machine

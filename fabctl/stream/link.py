@@ -25,7 +25,8 @@ SILENCE_S = 1.5
 QUICKEST_GROWS = 1.1
 """The quickest answer to a poll is forgotten by so much at each of the next."""
 BANNER_S = 3.0
-AGAIN_S = 0.5
+AGAIN_S = 0.8
+"""After an alarm Grbl says nothing for 0.5 s: a second reset then would bring a second, unasked banner."""
 
 _FAULTS = {
     FaultKind.UNKNOWN_REPLY: Cause.UNKNOWN_REPLY,

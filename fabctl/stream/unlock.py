@@ -21,7 +21,7 @@ class Stand(StrEnum):
 
 
 async def unlock(link: Link, machine: Machine, stand: Stand, hooks: Hooks) -> Point | None:
-    """Take the lock off after an alarm; the machine counts as not homed whatever is said.
+    """Take the lock off after an alarm.
 
     Parameters
     ----------
@@ -30,7 +30,9 @@ async def unlock(link: Link, machine: Machine, stand: Stand, hooks: Hooks) -> Po
     machine : Machine
     stand : Stand
         ``kept``: no axis was moved, by hand or by a lost step, since the position was last true. It is
-        written down as the person's word. ``unknown``: the zero must be set anew.
+        written down as the person's word. It makes no machine homed: one that was homed over this link and
+        whose alarm lost nothing (a probe, a soft limit) stays so, any other counts as not homed.
+        ``unknown``: counts as not homed, and the zero must be set anew.
     hooks : Hooks
         Told ``unlocked`` before the byte is sent.
 
@@ -52,5 +54,5 @@ async def unlock(link: Link, machine: Machine, stand: Stand, hooks: Hooks) -> Po
     await tell(link, hooks, "unlocked", stand=stand.value, machine=machine.name, mpos_mm=link.mpos_mm)
     await answered(link, b"$X", SETTLE_S)
     await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "unlocking")
-    link.homed = False
+    link.homed = link.homed and stand is Stand.KEPT
     return link.mpos_mm

@@ -526,7 +526,7 @@ def test_a_lock_comes_off_only_when_there_is_one(hand):
 
 
 @pytest.mark.parametrize("stand", list(Stand))
-def test_an_unlocked_machine_counts_as_not_homed(bench, stand):
+def test_a_machine_never_homed_stays_so_whatever_is_said(bench, stand):
     me = bench(PLYWOOD, options=Options(start_mm=(-100, -100, -20)))
 
     async def whole():
@@ -541,6 +541,16 @@ def test_an_unlocked_machine_counts_as_not_homed(bench, stand):
     assert link.connection.state is State.IDLE
     assert not link.homed
     assert me.told[-1] == ("unlocked", {"stand": stand.value, "machine": PLYWOOD, "mpos_mm": (0.0, 0.0, 0.0)})
+
+
+@pytest.mark.parametrize("stand", list(Stand))
+def test_a_probe_that_found_nothing_leaves_a_homed_machine_homed_on_a_persons_word(hand, stand):
+    me = hand(PLYWOOD)
+    assert me.do(touch, "Z", -1, Feeler(depth_mm=2, fast_mm_min=500)).cause is Cause.ALARM_KNOWN
+    with pytest.raises(RefusedError, match="locked"):
+        me.do(jog_step, (-1.0, 0.0, 0.0))
+    assert me.do(unlock, stand, me.it.hooks()).end_state is EndState.DONE
+    assert me.link.homed is (stand is Stand.KEPT)
 
 
 EVERY = range(10, 201)
