@@ -19,6 +19,11 @@ SEGMENTS = 6
 stepper.c), each of another block when moves are short."""
 
 
+MOST_OVERRIDE = 2.0
+"""Grbl lets the feed be doubled."""
+LEAST_BLUR_S = 0.005
+
+
 class Leg(NamedTuple):
     """One planned move of a program.
 
@@ -62,6 +67,15 @@ class Place(NamedTuple):
     off_mm: float
 
 
+class _Way(NamedTuple):
+    """A leg in the window: from where, and when it can begin and how long it lasts at the very soonest, s."""
+
+    start_mm: Point
+    leg: Leg
+    soonest_s: float
+    lasts_s: float
+
+
 class PathWatch:
     """The moves between the last proven and the last sent line.
 
@@ -77,6 +91,14 @@ class PathWatch:
         Blocks the controller's planner holds: older acknowledged moves are surely executed.
     least_mm : float
         A shorter move may be less than a step and take no block.
+    rates_mm_s : (x, y, z) float, optional
+        Fastest each axis can be: then a place is also asked whether it can have been reached so soon.
+
+    Attributes
+    ----------
+    in_order : bool
+        Whether the places located so far can follow each other on the path. A move that is left out, or
+        not made to its end, leaves no place beside the path.
 
     Examples
     --------
@@ -94,16 +116,21 @@ class PathWatch:
         tolerance_mm: float,
         blocks: int,
         least_mm: float = 0.0,
+        rates_mm_s: Point | None = None,
     ) -> None:
         self._legs: Iterator[Leg] = iter(legs)
         self._next: Leg | None = next(self._legs, None)
         self._tip = start_mm
-        self._window: deque[tuple[Point, Leg]] = deque()
+        self._window: deque[_Way] = deque()
         self._tolerance_mm = tolerance_mm
         self._blocks = blocks
         self._least_mm = least_mm
         self._proven = 0
         self._near = 0
+        self._rates_mm_s = rates_mm_s
+        self._soonest_s = 0.0
+        self._places_s = [0.0]
+        self.in_order = True
         self.watches = self._next is not None
 
     @property
@@ -111,7 +138,7 @@ class PathWatch:
         """Where the moves taken so far end; after the last line was sent, the program's end."""
         return self._tip
 
-    def locate(self, position_mm: Point, sent: int, acknowledged: int) -> Place:
+    def locate(self, position_mm: Point, sent: int, acknowledged: int, within_s: float = math.inf) -> Place:
         """Place a reported position on the path.
 
         Parameters
@@ -120,6 +147,8 @@ class PathWatch:
             Work coordinates, mm.
         sent, acknowledged : int
             Lines of the program, as counted when the report came.
+        within_s : float
+            The longest time since the place before, s.
 
         Returns
         -------
@@ -130,21 +159,45 @@ class PathWatch:
         self._forget(acknowledged)
         if not self.watches or not self._window:
             return Place(self._proven, sent, 0.0)
-        offs = [distance_mm(position_mm, start, leg) for start, leg in self._window]
+        offs = [distance_mm(position_mm, way.start_mm, way.leg) for way in self._window]
         near = [index for index, off in enumerate(offs) if off <= self._tolerance_mm]
         if not near:
             return Place(self._proven, sent, min(offs))
-        at_most = self._window[near[-1]][1].number
+        at_most = self._window[near[-1]].leg.number
+        self._follow(position_mm, [self._window[index] for index in near], within_s)
         self._near = near[-1] - near[0] + 1
         for _ in range(near[0]):
             self._window.popleft()
         # lines before the first move that fits are done; that move's own line is under way
-        self._proven = max(self._proven, self._window[0][1].number - 1)
+        self._proven = max(self._proven, self._window[0].leg.number - 1)
         return Place(self._proven, at_most, 0.0)
 
     def near(self) -> list[Leg]:
         """Return the legs that may be under way at the place located last, and those prepared behind them."""
-        return [leg for _, leg in islice(self._window, self._near + SEGMENTS)]
+        return [way.leg for way in islice(self._window, self._near + SEGMENTS)]
+
+    def anywhere(self) -> None:
+        """Forget where the machine was: a person may have moved it."""
+        self._places_s.clear()
+        self.in_order = True
+
+    def _follow(self, position_mm: Point, near: list[_Way], within_s: float) -> None:
+        """Keep those places on the path that can have been reached from one of the places before."""
+        if self._rates_mm_s is None:
+            return
+        places = [
+            (way.soonest_s + share * way.lasts_s, blur_s)
+            for way in near
+            for blur_s in (_blur_s(way, self._tolerance_mm),)
+            for share in shares(position_mm, way.start_mm, way.leg, self._tolerance_mm)
+        ]
+        followed = [
+            place
+            for place, blur in places
+            if any(before - blur <= place <= before + within_s + blur for before in self._places_s)
+        ]
+        self.in_order = bool(followed) or not self._places_s
+        self._places_s = followed or [place for place, _ in places]
 
     def take_all(self, sent: int) -> Point:
         """Take the moves of all lines sent and return where they end, mm, work coordinates."""
@@ -154,7 +207,9 @@ class PathWatch:
     def _extend(self, sent: int) -> None:
         while self._next is not None and self._next.number <= sent:
             leg = _settled(self._next, self._tip)
-            self._window.append((self._tip, leg))
+            lasts_s = _soonest_s(self._tip, leg, self._rates_mm_s)
+            self._window.append(_Way(self._tip, leg, self._soonest_s, lasts_s))
+            self._soonest_s += lasts_s
             self._tip = leg.end_mm
             self._next = next(self._legs, None)
 
@@ -162,14 +217,14 @@ class PathWatch:
         # an acknowledged move is at least in the planner, which holds only so many
         queued = [
             index
-            for index, (start, leg) in enumerate(self._window)
+            for index, (start, leg, _, _) in enumerate(self._window)
             if leg.number <= acknowledged and _takes_a_block(start, leg, self._least_mm)
         ]
         under_way = self._blocks + SEGMENTS + 1
         if len(queued) > under_way:
             for _ in range(queued[-under_way]):
                 self._window.popleft()
-            self._proven = max(self._proven, self._window[0][1].number - 1)
+            self._proven = max(self._proven, self._window[0].leg.number - 1)
 
 
 def _settled(leg: Leg, tip_mm: Point) -> Leg:
@@ -204,14 +259,7 @@ def _from_line(point: Point, start: Point, end: Point) -> float:
 
 
 def _from_arc(point: Point, start: Point, leg: Leg, centre: tuple[float, float]) -> float:
-    sense = -1.0 if leg.clockwise else 1.0
-    first = math.atan2(start[1] - centre[1], start[0] - centre[0])
-    last = math.atan2(leg.end_mm[1] - centre[1], leg.end_mm[0] - centre[0])
-    here = math.atan2(point[1] - centre[1], point[0] - centre[0])
-    # an arc that ends where it starts is a full circle, as Grbl holds it (5e-7 rad)
-    sweep = (sense * (last - first)) % TURN
-    sweep = TURN if sweep <= 5e-7 else sweep
-    turned = (sense * (here - first)) % TURN
+    turned, sweep = _turned(point, start, leg, centre)
     ends = min(math.dist(point, start), math.dist(point, leg.end_mm))
     if turned > sweep:
         return ends
@@ -225,3 +273,65 @@ def _from_arc(point: Point, start: Point, leg: Leg, centre: tuple[float, float])
 
 def _takes_a_block(start: Point, leg: Leg, least_mm: float) -> bool:
     return leg.centre_mm is not None or math.dist(start, leg.end_mm) > least_mm
+
+
+def shares(point_mm: Point, start_mm: Point, leg: Leg, tolerance_mm: float) -> list[float]:
+    """Say at which shares of a move, 0 … 1, a point that lies on it can be.
+
+    Examples
+    --------
+    >>> circle = Leg(1, (1.0, 0.0, 0.0), (0.0, 0.0))
+    >>> shares((0.0, 1.0, 0.0), (1.0, 0.0, 0.0), circle, 0.01)
+    [0.25]
+    >>> shares((1.0, 0.0, 0.0), (1.0, 0.0, 0.0), circle, 0.01)
+    [0.0, 0.0, 1.0]
+    """
+    ends = [
+        share
+        for share, end in ((0.0, start_mm), (1.0, leg.end_mm))
+        if math.dist(point_mm, end) <= tolerance_mm
+    ]
+    if leg.centre_mm is None:
+        along = [e - s for s, e in zip(start_mm, leg.end_mm, strict=True)]
+        square = sum(a * a for a in along)
+        made = sum(a * (p - s) for a, p, s in zip(along, point_mm, start_mm, strict=True))
+        return [min(1.0, max(0.0, made / square)) if square else 0.0, *ends]
+    turned, sweep = _turned(point_mm, start_mm, leg, leg.centre_mm)
+    return [turned / sweep, *ends] if turned <= sweep else ends
+
+
+def _turned(point: Point, start: Point, leg: Leg, centre: tuple[float, float]) -> tuple[float, float]:
+    """Return how far round an arc a point is, and how far the arc goes, rad."""
+    sense = -1.0 if leg.clockwise else 1.0
+    first = math.atan2(start[1] - centre[1], start[0] - centre[0])
+    last = math.atan2(leg.end_mm[1] - centre[1], leg.end_mm[0] - centre[0])
+    here = math.atan2(point[1] - centre[1], point[0] - centre[0])
+    # an arc that ends where it starts is a full circle, as Grbl holds it (5e-7 rad)
+    sweep = (sense * (last - first)) % TURN
+    return (sense * (here - first)) % TURN, TURN if sweep <= 5e-7 else sweep
+
+
+def _length_mm(start: Point, leg: Leg) -> float:
+    if leg.centre_mm is None:
+        return math.dist(start, leg.end_mm)
+    _, sweep = _turned(start, start, leg, leg.centre_mm)
+    return math.hypot(sweep * math.dist(start[:2], leg.centre_mm), leg.end_mm[2] - start[2])
+
+
+def _soonest_s(start: Point, leg: Leg, rates_mm_s: Point | None) -> float:
+    """Return how long a move takes at the very least, whatever the overrides, s."""
+    if rates_mm_s is None:
+        return 0.0
+    length = _length_mm(start, leg)
+    feed = math.inf if leg.feed_mm_min is None else MOST_OVERRIDE * leg.feed_mm_min / 60
+    by_feed = length / feed if feed > 0 else 0.0
+    if leg.centre_mm is not None:
+        return max(by_feed, length / math.hypot(*rates_mm_s))
+    moved = zip(start, leg.end_mm, rates_mm_s, strict=True)
+    return max(by_feed, *(abs(end - begin) / rate if rate else 0.0 for begin, end, rate in moved))
+
+
+def _blur_s(way: _Way, tolerance_mm: float) -> float:
+    """Return what a position's inaccuracy makes of a time on a move, s."""
+    length = _length_mm(way.start_mm, way.leg)
+    return LEAST_BLUR_S + (2 * tolerance_mm * way.lasts_s / length if length else 0.0)

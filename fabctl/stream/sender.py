@@ -208,7 +208,12 @@ class _Run:
         link.connection.begin_program()
         steps = [value for value in machine.steps_per_mm if value > 0]
         path = PathWatch(
-            self._order.legs, start_mm, tolerance_mm(machine), self._controller.blocks, 2 / min(steps)
+            self._order.legs,
+            start_mm,
+            tolerance_mm(machine),
+            self._controller.blocks,
+            2 / min(steps),
+            self._link.certainty.rates_mm_s,
         )
         self._watch = Watch(link, path, laser=machine.head.kind == "laser", machine=machine)
         self._words = Words()
@@ -296,6 +301,7 @@ class _Run:
             raise self._link.fail(Cause.DECLINED, f"line {line.number}: {line.note}: not armed")
         await self._link.fresh_status()
         await self._tell("section", section=self._section, line=line.number, **self._link.place)
+        self._watch.path.anywhere()
         self._watch.restart()
 
     async def _armed(self, pause: Pause) -> bool:

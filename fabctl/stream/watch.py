@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from fabctl.shop.machine import Machine
+from fabctl.stream.certainty import SLACK_S
 from fabctl.stream.link import FAST_POLL_S, Link
 from fabctl.stream.path import Leg, PathWatch, Place
 from fabctl.stream.replies import Point, State, Status
@@ -58,11 +59,16 @@ class Watch:
     _beam_since_s: float | None = None
     _overrides: tuple[int, int, int] = (100, 100, 100)
     _odd: str = ""
+    _batch_s: tuple[float, float] = (0.0, 0.0)
 
     @property
     def poll_s(self) -> float:
         """How soon the next report is wanted, s: sooner when the last one was odd."""
         return WATCH_POLL_S if self._beam_since_s is None and not self._odd else FAST_POLL_S
+
+    def __post_init__(self) -> None:
+        """Begin now, where the machine stands."""
+        self._batch_s = (self.link.port.clock_s(),) * 2
 
     def restart(self) -> None:
         """Begin to wait anew: after a pause, or when lines are sent after none were under way."""
@@ -129,7 +135,12 @@ class Watch:
         connection, work_mm = self.link.connection, self.link.work_mm
         if work_mm is None:
             return
-        self.place = self.path.locate(work_mm, connection.sent, connection.acknowledged_then)
+        now_s = self.link.port.clock_s()
+        # the place before was reported after the batch before its own had come
+        within_s = now_s - self._batch_s[0] + SLACK_S
+        if now_s > self._batch_s[1]:
+            self._batch_s = (self._batch_s[1], now_s)
+        self.place = self.path.locate(work_mm, connection.sent, connection.acknowledged_then, within_s)
         connection.mark_executed(max(connection.executed, min(self.place.at_least, connection.sent)))
 
     def _look_at_path(self) -> None:
@@ -143,6 +154,11 @@ class Watch:
                 Cause.OFF_PATH,
                 f"at {where}: {self.place.off_mm:.3f} mm off every move of lines "
                 f"{self.place.at_least + 1} … {connection.sent}",
+            )
+        if not self.path.in_order:
+            raise self.link.fail(
+                Cause.OFF_PATH,
+                f"after line {self.place.at_least} a move was left out, or not made to its end",
             )
 
     def _look_at_words(self, status: Status) -> None:

@@ -74,3 +74,58 @@ def test_law_every_point_of_a_helix_is_on_it(first, sweep, share, clockwise, ris
 def test_an_arc_that_ends_where_it_starts_is_a_full_circle():
     leg = Leg(1, (10, 0, 0), (0, 0))
     assert distance_mm((-10, 0, 0), (10, 0, 0), leg) < 1e-9
+
+
+RATES = (30.0, 30.0, 10.0)
+
+
+def followed(legs, *samples, feed=600.0):
+    """Whether places, each with the time since the one before, can follow each other on the legs."""
+    legs = [leg._replace(feed_mm_min=feed) for leg in legs]
+    watch = PathWatch(legs, (0, 0, 3), 0.01, 15, rates_mm_s=RATES)
+    for place, within_s in samples:
+        assert watch.locate(place, sent=99, acknowledged=0, within_s=within_s).off_mm == 0
+        if not watch.in_order:
+            return False
+    return True
+
+
+HOLES = [Leg(1, (0, 0, -5)), Leg(2, (0, 0, 3)), Leg(3, (10, 0, 3)), Leg(4, (10, 0, -5)), Leg(5, (10, 0, 3))]
+
+
+def test_a_hole_as_deep_as_planned_is_in_order():
+    down = [((0, 0, 3 - 0.9 * k), 0.1) for k in range(9)]
+    up = [((0, 0, -5 + 0.9 * k), 0.1) for k in range(9)]
+    assert followed(HOLES, *down, ((0, 0, -5), 0.5), *up, ((3, 0, 3), 0.5))
+
+
+def test_a_hole_left_out_is_not():
+    assert not followed(HOLES, ((0, 0, 3), 0.1), ((0.5, 0, 3), 0.3))
+
+
+def test_a_hole_not_drilled_to_its_end_is_not():
+    assert not followed(HOLES, ((0, 0, 3), 0.1), ((0, 0, 2), 0.3), ((0, 0, 3), 0.3), ((0.5, 0, 3), 0.3))
+
+
+def test_time_enough_puts_it_in_order_again():
+    assert followed(HOLES, ((0, 0, 3), 0.1), ((0.5, 0, 3), 3.0))
+
+
+def test_a_feed_doubled_by_the_operator_is_no_shortcut():
+    assert followed(
+        HOLES, ((0, 0, 3), 0.1), ((0, 0, 1), 0.2), ((0, 0, -1), 0.2), ((0, 0, -3), 0.2), feed=300.0
+    )
+
+
+def test_after_a_person_was_there_any_place_is_in_order():
+    watch = PathWatch(HOLES, (0, 0, 3), 0.01, 15, rates_mm_s=RATES)
+    watch.locate((0, 0, 3), sent=9, acknowledged=0, within_s=0.1)
+    watch.anywhere()
+    watch.locate((9, 0, 3), sent=9, acknowledged=0, within_s=0.1)
+    assert watch.in_order
+
+
+def test_a_circle_left_out_is_seen_although_it_ends_where_it_begins():
+    circle = [Leg(1, (0, 0, 3), (-5.0, 0.0), True), Leg(2, (10, 0, 3))]
+    assert not followed(circle, ((0, 0, 3), 0.1), ((2, 0, 3), 0.3))
+    assert followed(circle, ((0, 0, 3), 0.1), ((2, 0, 3), 4.0))
