@@ -93,6 +93,18 @@ def stl_bytes(mesh: Mesh) -> bytes:
     return b"\0" * 80 + np.uint32(len(facets)).tobytes() + facets.tobytes()
 
 
+def stl_text(mesh: Mesh) -> bytes:
+    """Write a mesh as an ASCII STL, as most programs do: six digits behind the point, a power of ten."""
+    corners = mesh.vertices[mesh.triangles]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1)[:, None]
+    three = " %.6e %.6e %.6e\n"
+    vertices = f"      vertex{three}" * 3
+    facet = f"  facet normal{three}    outer loop\n{vertices}    endloop\n  endfacet\n"
+    numbers = np.concatenate((normal, corners.reshape(-1, 9)), axis=1)
+    return f"solid part\n{facet * len(numbers) % tuple(numbers.ravel().tolist())}endsolid part\n".encode()
+
+
 def save_stl(mesh: Mesh, path: Path) -> Path:
     """Write a mesh to a file."""
     path.write_bytes(stl_bytes(mesh))

@@ -28,23 +28,24 @@ WIDTH = 8
 
 _u = np.uint64
 _ZEROS, _ONES = _u(0x3030303030303030), _u(0x0101010101010101)
+_SIXES, _HIGH = _u(0x0606060606060606), _u(0xF0F0F0F0F0F0F0F0)
 _KEEP = np.array([(1 << 64) - (1 << 8 * (WIDTH - n)) for n in range(WIDTH + 1)], _u)
 """Masks of the last n characters of a cell."""
-_PLACES = _u(0x1020304050607080)
-"""Times a point's bit, this has the point's place, from 1, in the uppermost four bits."""
+_PLACES = _u(0x8070605040302010)
+"""Times a point's bit, this has 8 less the point's character, from 0, in the uppermost four bits."""
 _TEN = 10.0 ** np.arange(23)
-_SCALE = np.concatenate(([1.0], _TEN[WIDTH:0:-1], np.ones(7)))
-_SCALE = np.concatenate((_SCALE, -_SCALE))
-"""What a cell's whole number is divided by: by the point's place, 0 for none; 16 more when negative."""
+_NEGATIVE = 16
+_SCALE = np.concatenate((_TEN[:_NEGATIVE], -_TEN[:_NEGATIVE]))
+"""What a whole number is divided by: by its places behind the point, 16 more when it is negative."""
 
 
 class _Whole(NamedTuple):
     """Cells taken apart: the digits as whole numbers, ten times as large where there is a point."""
 
     whole: Floats
-    scale: Ints  # row of _SCALE
+    scale: Ints  # row of _SCALE, that of places one too many where there is a point
     marks: Cells  # how many signs and points
-    bad: Bools  # two points, or a sign inside
+    bad: Bools  # two points, a sign inside, or another character
 
     def take(self, rows: Ints) -> _Whole:
         return _Whole(
@@ -90,21 +91,24 @@ def cells_before(text: bytes, end: Ints) -> Cells:
     return np.asarray(cells)
 
 
-def numbers(text: bytes, begin: Ints, length: Ints) -> tuple[Floats, Bools]:
+def numbers(text: bytes, begin: Ints, length: Ints, exponent: Ints | None = None) -> tuple[Floats, Bools]:
     """Convert many decimal numbers of up to 15 digits.
 
     Parameters
     ----------
     text : bytes
     begin, length : (k,) int64
-        Where each stands; nothing but digits, points and signs may stand there.
+        Where each stands.
+    exponent : (k,) int64, optional
+        The power of ten each is multiplied by, where it is written behind them.
 
     Returns
     -------
     values : (k,) float64
         Bit for bit what ``float()`` gives.
     hard : (k,) bool
-        Those not converted: no digit, two points, a sign inside, more than 16 characters or 15 digits.
+        Those not converted: no digit, two points, a sign inside, another character, more than 16 characters
+        or 15 digits, a power of ten that is not exact.
 
     Examples
     --------
@@ -116,66 +120,80 @@ def numbers(text: bytes, begin: Ints, length: Ints) -> tuple[Floats, Bools]:
     values, scale, marks, hard = low = _whole(cells_before(text, end), np.minimum(length, WIDTH))
     hard |= marks >= length.view(_u)
     long = np.flatnonzero(length > WIDTH)
-    if not len(long):
+    if len(long):
+        values[long], scale[long], hard[long] = _long(text, end[long], length[long], low.take(long))
+    if exponent is None:
         values /= _SCALE.take(scale, mode="clip")
         return values, hard
-    rest, hard[long] = _long(text, end[long], length[long], low.take(long))
-    values /= _SCALE.take(scale, mode="clip")
-    values[long] = rest
+    places = scale % _NEGATIVE - exponent
+    hard |= np.abs(places) >= len(_TEN)
+    # dividing and multiplying both round once; the one not wanted is by 1
+    values *= _TEN.take(-places, mode="clip")
+    values /= _TEN.take(places, mode="clip")
+    np.negative(values, out=values, where=scale >= _NEGATIVE)
     return values, hard
 
 
-def _long(text: bytes, end: Ints, length: Ints, low: _Whole) -> tuple[Floats, Bools]:
-    """Convert numbers of more than eight characters, whose last eight are known."""
+def _long(text: bytes, end: Ints, length: Ints, low: _Whole) -> tuple[Floats, Ints, Bools]:
+    """Take numbers of more than eight characters, whose last eight are known, apart."""
     high_length = np.minimum(length - WIDTH, WIDTH)
     high = _whole(cells_before(text, end - WIDTH), high_length)
-    low_place, high_place = low.scale % 16, high.scale % 16
+    low_places, high_places = low.scale % _NEGATIVE, high.scale % _NEGATIVE
     low_digits = WIDTH - low.marks.view(np.int64)
     digits = low_digits + high_length - high.marks.view(np.int64)
     hard = low.bad | high.bad | (digits > MOST_DIGITS) | (length > 2 * WIDTH)
     # the last eight characters may hold one point and no sign
-    hard |= (low.marks > (low_place > 0)) | ((low_place > 0) & (high_place > 0))
-    whole = np.where(high_place > 0, high.whole / 10, high.whole) * _TEN[low_digits]
-    whole += np.where(low_place > 0, low.whole / 10, low.whole)
-    places = np.where(high_place > 0, 2 * WIDTH - high_place, 0)
-    places = np.where(low_place > 0, WIDTH - low_place, places)
-    return whole / np.where(high.scale >= 16, -_TEN[places], _TEN[places]), hard
+    hard |= (low.marks > (low_places > 0)) | ((low_places > 0) & (high_places > 0))
+    whole = np.where(high_places > 0, high.whole / 10, high.whole) * _TEN.take(low_digits, mode="clip")
+    whole += np.where(low_places > 0, low.whole / 10, low.whole)
+    places = np.where(high_places > 0, WIDTH + high_places - 1, 0)
+    places = np.where(low_places > 0, low_places - 1, places)
+    return whole, places + np.where(high.scale >= _NEGATIVE, _NEGATIVE, 0), hard
 
 
 def _whole(cells: Cells, length: Ints) -> _Whole:
-    """Take the last characters of each cell apart: digits, points and signs, nothing else."""
+    """Take the last characters of each cell apart."""
     keep = _KEEP.take(length)
     x = cells
     x ^= _ZEROS
     x &= keep
-    # against "0" the sign characters have bits 0 and 4, the point bit 4 alone, and minus bit 2 besides
+    # against "0" a plus is 0x1B, a minus 0x1D and a point 0x1E: all have bit 4, signs bit 0, a minus bit 2
     marks = x >> _u(4)
     marks &= _ONES
     sign = marks & x
     point = marks ^ sign
+    minus = x >> _u(2)
+    minus &= sign
     below = point - _u(1)
     keep <<= _u(8)
     keep &= sign
     keep |= point & below
-    minus = x >> _u(2)
-    minus &= sign
-    sign *= _u(0xFF)
-    x &= ~sign
+    x ^= point * _u(0x1E)
+    sign *= _u(0x1B)
+    x ^= sign
+    x ^= minus * _u(0x1B ^ 0x1D)
+    # what is left must be digits, adding six shows those above nine in the upper half, and zeros at marks
+    other = x + _SIXES
+    other |= x
+    other &= _HIGH
+    keep |= other
+    other = marks * _u(0xFF)
+    other &= x
+    keep |= other
     # what stands behind the point moves down by one place
     below &= x
-    scale = point * _PLACES
-    point <<= _u(8)
-    x &= np.negative(point, out=point)
+    x ^= below
     x >>= _u(8)
     x |= below
-    scale >>= _u(60)
+    point *= _PLACES
+    point >>= _u(60)
     minus *= _ONES
     minus >>= _u(56)
     minus <<= _u(4)
-    scale |= minus
+    point |= minus
     marks *= _ONES
     marks >>= _u(56)
-    return _Whole(_eight_digits(x), scale.view(np.int64), marks, keep != 0)
+    return _Whole(_eight_digits(x), point.view(np.int64), marks, keep != 0)
 
 
 def _eight_digits(x: Cells) -> Floats:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fabctl.decimals import MOST_DIGITS, cells_before, numbers
 
 decimal_text = st.from_regex(r"[-+]?([0-9]{1,12}\.?[0-9]{0,8}|\.[0-9]{1,12})", fullmatch=True)
-any_text = st.text("0123456789.+-", max_size=20)
+any_text = st.text("0123456789.+-,:/eE;A~", max_size=20)
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 
 
@@ -32,6 +32,7 @@ def is_easy(text):
 @example(
     ["", ".", "-", "+.", "1.2.3", "1-2", "--1", "1234567.12345.7", "-1234567-8", "1234567890123456"], "X"
 )
+@example(["2,5", "1/5", "3~4", "1e5", "7:", "A", "12345678,9", "1,23456789"], "X")
 @example(["123456789012345", "12345678901234.", "-1.2345678901234", "00000000.0000001"], "7")
 def test_a_number_is_floats_own_or_said_to_be_hard(texts, between):
     """values = float(text) in every bit wherever it is not hard; hard are just those the docstring names."""
@@ -39,6 +40,22 @@ def test_a_number_is_floats_own_or_said_to_be_hard(texts, between):
     assert hard.tolist() == [not is_easy(text) for text in texts]
     easy = [float(text) for text in texts if is_easy(text)]
     assert values[~hard].tobytes() == np.array(easy, np.float64).tobytes()
+
+
+@given(st.lists(st.tuples(decimal_text, st.integers(-30, 30)), min_size=1, max_size=30))
+@example([("-1.234567", -2), ("123456789012345", 22), ("9007199254740993.", 0), ("-0", 5), (".5", -22)])
+def test_a_power_of_ten_behind_a_number_is_rounded_once_with_it(pairs):
+    """values = float(text + "e" + power) in every bit wherever the power is exact."""
+    texts, powers = zip(*pairs, strict=True)
+    length = np.array([len(text) for text in texts])
+    begin = np.cumsum(length + 1) - length
+    values, hard = numbers("".join("e" + text for text in texts).encode(), begin, length, np.array(powers))
+    for value, is_hard, text, power in zip(values, hard, texts, powers, strict=True):
+        if not is_hard:
+            assert value.tobytes() == np.float64(f"{text}e{power}").tobytes()
+        else:
+            places = len(text.partition(".")[2])
+            assert not is_easy(text) or abs(places + 1 - power) > 22 or abs(places - power) > 22
 
 
 @given(st.binary(max_size=40))

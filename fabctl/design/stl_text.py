@@ -9,13 +9,21 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from fabctl.decimals import numbers
 from fabctl.errors import DesignError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Letters = NDArray[np.uint8]
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 19
 """Bytes read at once: small enough for the processor's cache, large enough to forget the loop."""
+
+_FEW = 8
+"""Fewer than one number in so many is read by itself."""
+
+_LONG = 20
+"""Characters; where numbers are longer, their digits are more than `fabctl.decimals` takes."""
 
 _TOKENS = 21
 """facet normal i j k outer loop, three times vertex x y z, endloop endfacet."""
@@ -115,15 +123,66 @@ def _read_chunk(chunk: bytes, source: str, first_line: int) -> tuple[Floats, Int
     if wrong.any() or whole < len(start):
         row = int(np.argmax(wrong)) if wrong.any() else len(table)
         raise _syntax_error(chunk, start[row * _TOKENS :], end[row * _TOKENS :], source, first_line)
-    # Letters, gap by gap and token by token: only coordinates are kept, all else becomes blank.
-    flags = np.zeros(2 * len(start) + 1, bool)
-    flags[1::2] = np.tile(_IS_COORDINATE, len(table))
-    kept = np.repeat(flags, np.diff(edge, prepend=0, append=len(letters)))
-    numbers = _parse(np.where(kept, letters, np.uint8(32)).tobytes(), 9 * len(table))
-    if numbers is None:
-        begins, ends = start[flags[1::2]], end[flags[1::2]]
+    kept = np.tile(_IS_COORDINATE, len(table))
+    begins, ends = start.compress(kept), end.compress(kept)
+    corners = _numbers(chunk, letters, begins, ends)
+    if corners is None:
         raise _number_error(chunk, begins, ends, source, first_line)
-    return numbers.reshape(-1, 3, 3), start[::_TOKENS]
+    return corners.reshape(-1, 3, 3), start[::_TOKENS]
+
+
+def _numbers(chunk: bytes, letters: Letters, begins: Ints, ends: Ints) -> Floats | None:
+    """Convert coordinates; None when one of them is no number."""
+    if not len(begins):
+        return np.zeros(0)
+    sample = [chunk[a:b] for a, b in zip(begins[:9].tolist(), ends[:9].tolist(), strict=True)]
+    if max(map(len, sample)) > _LONG:
+        return _long_numbers(letters, begins, ends)
+    values, hard = np.zeros(len(begins)), np.ones(len(begins), bool)
+    if b"e" not in b"".join(sample):
+        values, hard = numbers(chunk, begins, ends - begins)
+    rest = np.flatnonzero(hard)
+    if len(rest):
+        begin, end = begins.take(rest), ends.take(rest)
+        power, written = _powers(letters, begin, end)
+        values[rest], hard[rest] = numbers(chunk, begin, end - begin - written, power)
+        rest = np.flatnonzero(hard)
+    if len(rest) * _FEW > len(hard):
+        return _long_numbers(letters, begins, ends)
+    if len(rest):
+        tokens = [chunk[a:b] for a, b in zip(begins[rest].tolist(), ends[rest].tolist(), strict=True)]
+        found = _parse(b" ".join(tokens), len(rest))
+        if found is None:
+            return None
+        values[rest] = found
+    return values
+
+
+def _long_numbers(letters: Letters, begins: Ints, ends: Ints) -> Floats | None:
+    """Convert numbers of any length: all but them becomes blank, and one call reads them all."""
+    inside = np.zeros(len(letters) + 1, np.int8)
+    inside[begins], inside[ends] = 1, -1
+    kept = np.cumsum(inside[:-1], dtype=np.int8).view(np.bool_)
+    return _parse(np.where(kept, letters, np.uint8(32)).tobytes(), len(begins))
+
+
+def _powers(letters: Letters, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Find powers of ten written as e, a sign and two or three digits, and how many characters they take."""
+    power, written = np.zeros(len(begins), np.int64), np.zeros(len(begins), np.int64)
+    for digits in (2, 3):
+        at = ends - (digits + 2)
+        rows = np.flatnonzero((at > begins) & (letters.take(at, mode="clip") == ord("e")))
+        at = at.take(rows)
+        sign = letters.take(at + 1)
+        value, sound = np.zeros(len(rows), np.int64), (sign == ord("+")) | (sign == ord("-"))
+        for k in range(digits):
+            digit = letters.take(at + (2 + k)) - np.uint8(ord("0"))
+            sound &= digit < 10
+            value *= 10
+            value += digit
+        np.negative(value, out=value, where=sign == ord("-"))
+        power[rows], written[rows] = np.where(sound, value, 0), np.where(sound, digits + 2, 0)
+    return power, written
 
 
 def _parse(text: bytes, expected: int) -> Floats | None:
@@ -131,11 +190,11 @@ def _parse(text: bytes, expected: int) -> Floats | None:
     if not expected:
         return np.empty(0)
     with warnings.catch_warnings():
-        # Before numpy 2.3 bad text is a warning and a short array, later an error.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        # Before numpy 2.3 bad text is a warning and what was read before it, later an error.
+        warnings.simplefilter("error", DeprecationWarning)
         try:
             numbers = np.fromstring(text, np.float64, sep=" ")
-        except ValueError:
+        except (ValueError, DeprecationWarning):
             return None
     return numbers if len(numbers) == expected else None
 

@@ -83,6 +83,23 @@ def test_text_coordinates_are_what_float_makes_of_them(corners, form):
     assert solids == 1
 
 
+@pytest.mark.parametrize("last", [b"1.5x", b"2,5", b"1e5e5", b"1.5e", b"--1", b"0x10", b"1.2.3e+01"])
+def test_the_very_last_coordinate_is_looked_at_to_its_end(last):
+    """Nothing follows it that would be missed when it is read half."""
+    head, _, tail = text(cube()).rpartition(b"vertex")
+    x, y, _ = tail.split()[:3]
+    broken = head + b"vertex " + b" ".join((x, y, last)) + b"\n" + tail[tail.index(b"\n") + 1 :]
+    with pytest.raises(DesignError, match="is not a number"):
+        stl_text.read_corners(broken, "a.stl")
+
+
+@pytest.mark.parametrize("one", [b"1.25e+01", b"1.25E1", b"125e-001", b"1250000000000000000e-17", b"+12.5"])
+def test_a_coordinate_written_otherwise_than_the_first_is_read_all_the_same(one):
+    data = text(cube()) + text(cube()).replace(b"vertex 20 20 20", b"vertex 20 20 " + one)
+    corners, _, _ = stl_text.read_corners(data, "a.stl")
+    assert np.count_nonzero(corners == 12.5) == data.count(one) > 0
+
+
 def test_text_is_read_alike_in_small_pieces(monkeypatch):
     data = text(cube()) + text(cube(5.0) + 100)
     whole, line, _ = stl_text.read_corners(data, "a.stl")
