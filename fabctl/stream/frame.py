@@ -9,7 +9,16 @@ from fabctl.errors import RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.halt import head_is_off
 from fabctl.stream.link import Link
-from fabctl.stream.manual import DRAIN, SETTLE_S, answered, demand_idle, demand_place, travel, travel_limit_s
+from fabctl.stream.manual import (
+    DRAIN,
+    SETTLE_S,
+    answered,
+    demand_idle,
+    demand_place,
+    travel,
+    travel_limit_s,
+    way_by,
+)
 from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import State
 from fabctl.stream.stops import Cause
@@ -96,11 +105,12 @@ async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float =
     # M3 shows an even line, and the way is sent as a whole: the beam never stands still at a corner
     head = f"M3S{power * machine.head.full_scale:.2f}" if power else ""
     limit_s = sum(travel_limit_s(machine, (*a, height), (*b, height), feed) for a, b in pairwise(corners))
+    way = way_by(link, machine, *((x - x0, y - y0, 0.0) for x, y in corners))
     for at, (x, y) in enumerate(corners[1:]):
         line = f"G21G90{head if at == 0 else ''}G1X{x:.3f}Y{y:.3f}F{feed:.0f}"
-        await answered(link, line.encode(), limit_s)
-    await answered(link, OFF, limit_s)
-    await answered(link, DRAIN, limit_s)
+        await answered(link, line.encode(), limit_s, way)
+    await answered(link, OFF, limit_s, way)
+    await answered(link, DRAIN, limit_s, way)
     await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the frame")
     await link.fresh_status()
     if head_is_off(link) is False:

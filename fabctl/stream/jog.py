@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fabctl.errors import RefusedError
 from fabctl.shop.machine import Machine
@@ -16,11 +16,13 @@ from fabctl.stream.link import FAST_POLL_S, Link
 from fabctl.stream.manual import (
     AXES,
     STALL_S,
+    Way,
     answered,
     demand_axes,
     demand_idle,
     demand_place,
     travel_limit_s,
+    way_by,
 )
 from fabctl.stream.protocol import Answered, Realtime
 from fabctl.stream.reach import demand_room, room_mm
@@ -185,8 +187,9 @@ async def jog_step(link: Link, machine: Machine, way_mm: Point, feed_mm_min: flo
     demand_room(link, machine, way_mm)
     start, here = link.mpos_mm, link.work_mm or (0.0, 0.0, 0.0)
     goal = _plus(here, way_mm)
-    await answered(link, jog_line(way_mm, pace.feed_mm_min), STALL_S)
-    await _still(link, travel_limit_s(machine, here, goal, pace.feed_mm_min))
+    way = way_by(link, machine, way_mm)
+    await answered(link, jog_line(way_mm, pace.feed_mm_min), STALL_S, way)
+    await _still(link, travel_limit_s(machine, here, goal, pace.feed_mm_min), way)
     demand_place(link, machine, goal)
     return _jogged(link, start)
 
@@ -231,11 +234,11 @@ async def jog_along(
     start = link.mpos_mm
     way = _scaled(pace.unit, 2 * max(sum(machine.travel_mm), 1.0))
     room = room_mm(link, machine, way) * 2 * max(sum(machine.travel_mm), 1.0)
-    run = _Stretch(link, pace, start or (0.0, 0.0, 0.0), room)
+    run = _Stretch(way_by(link, machine, _scaled(pace.unit, room)), pace, room)
     while key.held and not run.over:
         run.feed()
         await run.look()
-    await _cancel(link, machine, unless_over=run.over)
+    await _cancel(run.so_far, unless_over=run.over)
     return _jogged(link, start, at_end=run.over)
 
 
@@ -243,9 +246,8 @@ async def jog_along(
 class _Stretch:
     """A continuous jog: how much is asked for, and how much of that is made."""
 
-    link: Link
+    way: Way
     pace: Pace
-    start_mm: Point
     room_mm: float
     asked_mm: float = 0.0
     _since_s: float = -math.inf
@@ -255,20 +257,21 @@ class _Stretch:
     def over(self) -> bool:
         """Whether all the room there is has been asked for and made."""
         spent = self.room_mm - self.asked_mm < LEAST_MM
-        return spent and not self.link.connection.unanswered and self.made_mm >= self.asked_mm - 0.01
+        return spent and not self.way.link.connection.unanswered and self.made_mm >= self.asked_mm - 0.01
 
     @property
     def made_mm(self) -> float:
         """Way made by the last report."""
-        return math.dist(self.link.mpos_mm or self.start_mm, self.start_mm)
+        start = self.way.corners_mm[0]
+        return math.dist(self.way.link.mpos_mm or start, start)
 
     def feed(self) -> None:
         """Ask for one more segment when the planner would run dry without it."""
-        pace, connection = self.pace, self.link.connection
+        pace, link = self.pace, self.way.link
         # reports are old by one poll, and a line takes its time to get there
         ahead = pace.braking_mm + pace.segment_mm + pace.feed_mm_min / 60 * (FAST_POLL_S + LINE_WAY_S)
         left = self.room_mm - self.asked_mm
-        if left < LEAST_MM or self.asked_mm - self.made_mm > ahead or connection.unanswered:
+        if left < LEAST_MM or self.asked_mm - self.made_mm > ahead or link.connection.unanswered:
             return
         self.asked_mm += min(pace.segment_mm, left)
         goal = _scaled(pace.unit, self.asked_mm)
@@ -277,25 +280,37 @@ class _Stretch:
         x, y, z = (round(part, 3) for part in step)
         self._asked = _plus(self._asked, (x, y, z))
         if (x, y, z) != (0, 0, 0):
-            self.link.port.write(connection.send_line(jog_line((x, y, z), pace.feed_mm_min)))
-            self._since_s = self.link.port.clock_s()
+            link.port.write(link.connection.send_line(jog_line((x, y, z), pace.feed_mm_min)))
+            self._since_s = link.port.clock_s()
 
     async def look(self) -> None:
         """Take in what the controller says; an answer that does not come is a stall."""
-        events = await self.link.pump(FAST_POLL_S, FAST_POLL_S)
+        link = self.way.link
+        events = await link.pump(FAST_POLL_S, FAST_POLL_S)
+        for event in events:
+            if isinstance(event, Status):
+                self.so_far.look()
         if any(isinstance(event, Answered) for event in events):
             return
-        waited_s = self.link.port.clock_s() - self._since_s
-        if self.link.connection.unanswered and waited_s > STALL_S:
-            raise self.link.fail(Cause.STALL, f"no answer to a jog for {waited_s:.1f} s")
+        waited_s = link.port.clock_s() - self._since_s
+        if link.connection.unanswered and waited_s > STALL_S:
+            raise link.fail(Cause.STALL, f"no answer to a jog for {waited_s:.1f} s")
+
+    @property
+    def so_far(self) -> Way:
+        """The way asked for up to now: nothing may be beyond it."""
+        start = self.way.corners_mm[0]
+        return replace(self.way, corners_mm=(start, _plus(start, self._asked)))
 
 
-async def _cancel(link: Link, machine: Machine, *, unless_over: bool) -> None:
+async def _cancel(way: Way, *, unless_over: bool) -> None:
     """Send 0x85 until the machine stands; the byte may be lost, and a last segment may come after it."""
+    link = way.link
+    limit_s = braking_limit_s(way.machine)
     if unless_over:
-        await _still(link, braking_limit_s(machine))
+        await _still(link, limit_s, way)
         return
-    deadline_s = link.port.clock_s() + braking_limit_s(machine)
+    deadline_s = link.port.clock_s() + limit_s
     sent_s = -math.inf
     quiet = 0
     while quiet < 2:
@@ -305,19 +320,21 @@ async def _cancel(link: Link, machine: Machine, *, unless_over: bool) -> None:
             sent_s = now_s
         for event in await link.pump(FAST_POLL_S, FAST_POLL_S):
             if isinstance(event, Status):
+                way.look()
                 standing = event.state is State.IDLE and not link.connection.unanswered
                 quiet = quiet + 1 if standing else 0
         if link.port.clock_s() > deadline_s:
             raise link.fail(Cause.STALL, f"the jog does not end: still {link.connection.state}")
 
 
-async def _still(link: Link, limit_s: float) -> None:
+async def _still(link: Link, limit_s: float, way: Way) -> None:
     """Wait until a jog has come to its end by itself."""
     deadline_s = link.port.clock_s() + limit_s
     before, standing = None, 0
     while standing < 2:
         for event in await link.pump(FAST_POLL_S, FAST_POLL_S):
             if isinstance(event, Status):
+                way.look()
                 same = event.state is State.IDLE and link.mpos_mm == before
                 standing, before = standing + 1 if same else 0, link.mpos_mm
         if link.port.clock_s() > deadline_s:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from fabctl.errors import LinkError, RefusedError, StoppedError, StoppedKnownError, StoppedUnknownError
@@ -12,6 +13,7 @@ from fabctl.shop.machine import Machine
 from fabctl.stream.halt import Outcome, halt, head_is_off
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import FAST_POLL_S, Link
+from fabctl.stream.path import Leg, distance_mm
 from fabctl.stream.protocol import Answered, Event
 from fabctl.stream.replies import STANDING, Point, State, Status
 from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
@@ -151,7 +153,68 @@ async def demand_idle(link: Link) -> Status:
     return status
 
 
-async def answered(link: Link, line: bytes, limit_s: float) -> list[Event]:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way the machine is on: a changed byte may send it elsewhere, and then it is stopped.
+
+    Parameters
+    ----------
+    link : Link
+    machine : Machine
+        How near to the way is near enough.
+    corners_mm : tuple of (x, y, z) float
+        From where it starts to where it ends, machine coordinates.
+    """
+
+    link: Link
+    machine: Machine
+    corners_mm: tuple[Point, ...]
+
+    def look(self) -> None:
+        """Demand that the last reported position lies on the way.
+
+        Raises
+        ------
+        StoppedError
+            When it does not.
+        """
+        here = self.link.mpos_mm
+        if here is None:
+            return
+        off = min(distance_mm(here, a, Leg(1, b)) for a, b in pairwise(self.corners_mm))
+        if off > tolerance_mm(self.machine):
+            raise self.link.fail(
+                Cause.OFF_PATH,
+                f"at {here}, {off:.3f} mm off the way from {self.corners_mm[0]} to {self.corners_mm[-1]}",
+            )
+
+
+def way_by(link: Link, machine: Machine, *deltas_mm: Point) -> Way:
+    """Return the way from where the machine stands.
+
+    Parameters
+    ----------
+    link : Link
+    machine : Machine
+    *deltas_mm : (x, y, z) float
+        Each corner, from where it stands.
+
+    Raises
+    ------
+    RefusedError
+        When the controller does not tell where it stands.
+    """
+    here = link.mpos_mm
+    if here is None:
+        raise RefusedError("the controller does not tell its position", file=link.port.name)
+    corners = [here]
+    for delta in deltas_mm:
+        x, y, z = (at + part for at, part in zip(here, delta, strict=True))
+        corners.append((x, y, z))
+    return Way(link, machine, tuple(corners))
+
+
+async def answered(link: Link, line: bytes, limit_s: float, way: Way | None = None) -> list[Event]:
     """Send one line and return all that came up to its answer; a lost answer is a stall, not a silence.
 
     Parameters
@@ -160,11 +223,14 @@ async def answered(link: Link, line: bytes, limit_s: float) -> list[Event]:
     line : bytes
     limit_s : float
         The longest the controller may take, motion included.
+    way : Way, optional
+        Where the machine goes meanwhile; it stands when left out.
 
     Raises
     ------
     StoppedError
-        When it is refused; when the controller stands idle with the answer owing; after the limit.
+        When it is refused; when the controller stands idle with the answer owing; after the limit; when the
+        machine is somewhere else.
     """
     port, connection = link.port, link.connection
     port.write(connection.send_line(line))
@@ -175,8 +241,10 @@ async def answered(link: Link, line: bytes, limit_s: float) -> list[Event]:
             heard.append(event)
             if isinstance(event, Answered) and event.line == line:
                 return heard
-            if isinstance(event, Status) and event.state not in STANDING:
-                still_s = port.clock_s()
+            if isinstance(event, Status):
+                still_s = still_s if event.state in STANDING else port.clock_s()
+                if way is not None:
+                    way.look()
         now_s = port.clock_s()
         if now_s - still_s > STALL_S or now_s - since_s > limit_s:
             raise link.fail(
@@ -191,7 +259,6 @@ async def travel(
     machine: Machine,
     to_mm: tuple[float | None, float | None, float | None],
     feed_mm_min: float | None = None,
-    head: str = "",
 ) -> None:
     """Go to a place in work coordinates, straight, and return when the machine stands there.
 
@@ -205,13 +272,11 @@ async def travel(
         None for an axis that stays.
     feed_mm_min : float, optional
         A rapid when left out.
-    head : str
-        Words for spindle or beam, put before the motion.
 
     Raises
     ------
     StoppedError
-        When it does not end there.
+        When it leaves the way, or does not end there.
     """
     here = link.work_mm or (0.0, 0.0, 0.0)
     goal = _replaced(here, to_mm)
@@ -219,8 +284,10 @@ async def travel(
         f"{axis}{value:.3f}" for axis, value in zip(AXES, to_mm, strict=True) if value is not None
     )
     motion = f"G0{words}" if feed_mm_min is None else f"G1{words}F{feed_mm_min:.0f}"
-    await answered(link, f"G21G90{head}{motion}".encode(), SETTLE_S)
-    await answered(link, DRAIN, travel_limit_s(machine, here, goal, feed_mm_min))
+    dx, dy, dz = (b - a for a, b in zip(here, goal, strict=True))
+    way = way_by(link, machine, (dx, dy, dz))
+    await answered(link, f"G21G90{motion}".encode(), SETTLE_S, way)
+    await answered(link, DRAIN, travel_limit_s(machine, here, goal, feed_mm_min), way)
     await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the way")
     await link.fresh_status()
     demand_place(link, machine, goal)

@@ -13,7 +13,16 @@ from fabctl.errors import RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.limits import tolerance_mm
 from fabctl.stream.link import Link
-from fabctl.stream.manual import AXES, SETTLE_S, answered, demand_axes, demand_idle, travel, travel_limit_s
+from fabctl.stream.manual import (
+    AXES,
+    SETTLE_S,
+    answered,
+    demand_axes,
+    demand_idle,
+    travel,
+    travel_limit_s,
+    way_by,
+)
 from fabctl.stream.protocol import Event, Realtime
 from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import Point, Probe, State, Status
@@ -245,8 +254,9 @@ async def _search(
     """Probe towards a target and return the touch's work coordinate; believe it only between the two."""
     here = _work(link)
     limit_s = travel_limit_s(machine, here, _moved(here, at, target_mm), feed_mm_min)
+    way = way_by(link, machine, _moved((0.0, 0.0, 0.0), at, target_mm - here[at]))
     line = f"G21G90G38.2{AXES[at]}{target_mm:.3f}F{feed_mm_min:.1f}"
-    heard = await answered(link, line.encode(), limit_s)
+    heard = await answered(link, line.encode(), limit_s, way)
     await _release(link)
     touched = _touch_in(link, heard)
     zero = link.wco_mm or (0.0, 0.0, 0.0)

@@ -154,7 +154,7 @@ async def survey(
 
 
 async def _go_above(link: Link, machine: Machine, grid: Grid, row: int, column: int) -> None:
-    """Rise first, go across, then down to the survey's height; what the probe touches on the way is no node."""
+    """Rise first, go across, then down to the survey's height; what is touched on the way is no node."""
     high = max(grid.above_mm, link.work_mm[2] if link.work_mm else 0.0)
     await travel(link, machine, (None, None, high))
     await travel(link, machine, (*grid.node(row, column), None))

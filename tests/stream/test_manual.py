@@ -269,6 +269,33 @@ def test_a_lost_jog_cancel_is_sent_again(hand):
     assert me.still() == 0
 
 
+@pytest.mark.parametrize("act", ["step", "along", "probe", "frame"])
+def test_a_digit_changed_on_the_wire_stops_the_machine_on_its_wrong_way(hand, act):
+    """Grbl has no checksum: X3.000 that became X83.000 is obeyed, and noticed by where the machine is."""
+    me = hand(wiring=Wiring(probe_z_mm=-40.0))
+    changes = {
+        "step": (b"X3.000", b"X83.000"),
+        "along": (b"X3.333", b"X83.333"),
+        "probe": (b"Z-8.000", b"Z-38.000"),
+        "frame": (b"G1X5.000", b"G1X65.000"),
+    }
+    me.it.wire.down = lambda data, now_s: data.replace(*changes[act])
+    key = DeadMan(me.port.clock_s, 1e9)
+    key.renew()
+    calls = {
+        "step": (jog_step, (3.0, 0.0, 0.0)),
+        "along": (jog_along, (1.0, 0.0, 0.0), key),
+        "probe": (touch, "Z", -1, Feeler(depth_mm=8, fast_mm_min=800)),
+        "frame": (trace_box, Box((0, 0), (5, 5), 2.0)),
+    }
+    ended = me.do(*calls[act])
+    assert ended.cause is Cause.OFF_PATH
+    assert ended.end_state is EndState.KNOWN
+    farthest = {"step": 30, "along": 36, "probe": 14, "frame": 30}[act]
+    assert np.abs(me.port.trace.xyz_mm).max() < farthest
+    assert me.still() == 0
+
+
 def test_any_request_of_the_operator_ends_an_act(hand):
     me = hand(PLYWOOD)
     key, until_s = key_for(me, 20)
