@@ -159,6 +159,12 @@ def identify(player: Player) -> Identity:
     state, banner = wake(player)
     said: list[str] = [banner, player.report()]
     answers = {line: player.ask(line) for line in ASKED}
+    if not any(answers.values()):
+        raise LinkError(
+            f"the controller says {said[1] or said[0]!r} and answers no line",
+            file=player.port.name,
+            remedy="reset it by its button; a line may wait for its end, or another program has the port",
+        )
     said += [text for lines in answers.values() for text in lines if not text.startswith("error:")]
     fits = sorted((_fit(load_firmware(name), said) for name in firmware_names()), key=_badness)
     version = next((text[5:-1] for text in answers["$I"] if text.startswith("[VER:")), "")

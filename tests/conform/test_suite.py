@@ -129,6 +129,21 @@ def test_a_machine_at_work_is_left_alone(line, state):
     assert set(wire.sent) <= {ord("?")}
 
 
+@pytest.mark.parametrize(
+    ("wire", "said"),
+    [
+        (Wire(down={b"\n": b""}), "answers no line"),
+        (Wire(down={b"\x18": b""}), "no banner after a reset"),
+        (Wire(up={bytes([byte]): b"" for byte in range(256)}), "does not answer"),
+    ],
+)
+def test_a_controller_that_is_hard_of_hearing_is_not_said_to_differ(wire, said):
+    port = SimPort(BRISK, tamper=wire)
+    port.read(1.0)
+    with pytest.raises(LinkError, match=said):
+        conform(port)
+
+
 def test_a_locked_machine_is_unlocked_for_the_test_and_that_is_told():
     report = conform(SimPort({22: 1}))
     assert report.identity.state == "Alarm"
