@@ -102,14 +102,14 @@ class Opened:
 
 
 @contextmanager
-def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterator[Session]:
+def at_hand(machine: Machine, through: str, *, home: bool = True) -> Iterator[Session]:
     """Reach a machine for a few acts by hand.
 
     Parameters
     ----------
     machine : Machine
-    port : str, optional
-        A port to open; the machine's keeper when None, and ``sim://`` when nobody keeps it.
+    through : str
+        As `demand_free` said: the port a person agreed to, and no other.
     home : bool
         Whether to home first where the machine can: after opening a port nobody knows where it stands.
 
@@ -120,7 +120,6 @@ def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterato
     """
     from fabctl.daemon.client import Line
 
-    through = port_of(machine, port)
     if through == KEPT:
         with Line(machine.name) as line:
             yield Kept(line)
@@ -145,8 +144,10 @@ def at_hand(machine: Machine, port: str | None, *, home: bool = True) -> Iterato
 
 def demand_free(
     machine: Machine, port: str | None, confirm: str | None, told: dict[str, str], *, home: bool = True
-) -> None:
-    """Show what is about to move and ask whether the machine is free.
+) -> str:
+    """Show what is about to move, ask whether the machine is free, and return the port that was agreed to.
+
+    The port is looked for once: a keeper that comes or goes meanwhile changes nothing.
 
     Raises
     ------
@@ -157,6 +158,7 @@ def demand_free(
     if home and through != KEPT and machine.homing:
         told = {"first": "homes to its switches", **told}
     demand_consent(machine, through, confirm, told, "Machine free, nothing in its way?")
+    return through
 
 
 def _open(url: str, machine: Machine) -> Port:

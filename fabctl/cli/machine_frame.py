@@ -68,8 +68,8 @@ def frame(
         click.echo(facts(told))
         say("dry run: nothing moved")
         return
-    demand_free(machine, port, confirm, told)
-    with at_hand(machine, port) as session:
+    through = demand_free(machine, port, confirm, told)
+    with at_hand(machine, through) as session:
         found = session.do(
             "frame",
             low_mm=[low_x, low_y],

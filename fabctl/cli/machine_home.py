@@ -42,8 +42,8 @@ def home(name: str, port: str | None, confirm: str | None, dry_run: bool, json_:
         click.echo(facts(told))
         say("dry run: nothing moved")
         return
-    demand_free(machine, port, confirm, told, home=False)
-    with at_hand(machine, port, home=False) as session:
+    through = demand_free(machine, port, confirm, told, home=False)
+    with at_hand(machine, through, home=False) as session:
         found = session.do("home")
     if json_:
         as_json(found)

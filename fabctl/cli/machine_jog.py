@@ -66,8 +66,8 @@ def jog(
         click.echo(facts(told))
         say("dry run: nothing moved")
         return
-    demand_free(machine, port, confirm, told)
-    with at_hand(machine, port) as session:
+    through = demand_free(machine, port, confirm, told)
+    with at_hand(machine, through) as session:
         if not way:
             _console(session, machine, json_=json_)
             return

@@ -86,8 +86,8 @@ def level(
         click.echo(facts(told))
         say("dry run: nothing moved")
         return
-    demand_free(machine, port, confirm, told)
-    with at_hand(machine, port) as session:
+    through = demand_free(machine, port, confirm, told)
+    with at_hand(machine, through) as session:
         found = session.do(
             "survey",
             event=_tell,

@@ -131,8 +131,8 @@ def probe(
         click.echo(facts(told))
         say("dry run: nothing moved")
         return
-    demand_free(machine, port, confirm, told)
-    with at_hand(machine, port) as session:
+    through = demand_free(machine, port, confirm, told)
+    with at_hand(machine, through) as session:
         act = "measure" if tool_only else "probe"
         found = session.do(act, feeler=feeler, system=wcs.upper(), **args)
     if json_:

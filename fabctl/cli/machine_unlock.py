@@ -48,8 +48,8 @@ def unlock(
         click.echo(facts(told))
         say("dry run: nothing was sent")
         return
-    demand_free(machine, port, confirm, told, home=False)
-    with at_hand(machine, port, home=False) as session:
+    through = demand_free(machine, port, confirm, told, home=False)
+    with at_hand(machine, through, home=False) as session:
         found = session.do("unlock", position=position)
     if json_:
         as_json(found)

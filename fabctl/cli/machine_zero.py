@@ -55,8 +55,8 @@ def zero(
             file=machine.name,
             remedy="keep it (fabctl machine serve), or jog, probe and zero in one go: fabctl machine jog",
         )
-    demand_free(machine, port, confirm, told)
-    with at_hand(machine, port) as session:
+    through = demand_free(machine, port, confirm, told)
+    with at_hand(machine, through) as session:
         found = session.do("zero", here_mm=here, system=wcs.upper())
     if json_:
         as_json(found)

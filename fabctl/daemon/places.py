@@ -10,7 +10,6 @@ import re
 import secrets
 import socket
 import sys
-import warnings
 from pathlib import Path
 
 from fabctl.errors import InputError, LinkError
@@ -21,18 +20,29 @@ SPEAK_LIMIT_S = 5.0
 
 
 def places_folder() -> Path:
-    """Return the folder of all kept machines' addresses; made when missing, for its owner alone."""
-    import platformdirs  # noqa: PLC0415 - only whoever looks for a kept machine needs it
+    """Return the folder of all kept machines' addresses; made when missing, for its owner alone.
 
-    folder = platformdirs.user_state_path("fabctl") / "machines"
-    # without a runtime folder of this account's own it names one under /tmp, and warns
-    with contextlib.suppress(UserWarning), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        runtime = platformdirs.user_runtime_path("fabctl") / "machines"
-        if len(os.fsencode(runtime)) <= PATH_LIMIT_BYTES - 40:
-            folder = runtime
+    The same answer at every call: a command that does not find the keeper goes to the virtual controller.
+    """
+    folder = _runtime_folder()
+    if folder is None or len(os.fsencode(folder)) > PATH_LIMIT_BYTES - 40:
+        import platformdirs  # noqa: PLC0415 - only whoever looks for a kept machine needs it
+
+        folder = platformdirs.user_state_path("fabctl") / "machines"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def _runtime_folder() -> Path | None:
+    """Find the account's own folder for what lives as long as its session, where there is one."""
+    if sys.platform == "win32":
+        return None
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    try:
+        own = base.is_dir() and base.stat().st_uid == os.getuid() and os.access(base, os.W_OK | os.X_OK)
+    except OSError:
+        return None
+    return base / "fabctl" / "machines" if own else None
 
 
 def place_of(machine: str, folder: Path | None = None) -> Path:

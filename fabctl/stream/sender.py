@@ -177,6 +177,9 @@ class _Run:
             )
         if order.here_mm is not None:
             await set_zero(link, order.machine, order.here_mm, hooks)
+        if order.box_mm is not None:
+            for corner in _corners(order.box_mm):
+                demand_inside(link, order.machine, corner)
         if order.check_first:
             await self._check()
         status = await link.fresh_status()
@@ -186,9 +189,6 @@ class _Run:
                 file=link.port.name,
                 remedy="clear what it shows: door, limit switches, hold",
             )
-        if order.box_mm is not None:
-            for corner in _corners(order.box_mm):
-                demand_inside(link, order.machine, corner)
         await self._tell(
             "armed",
             program_sha256=self._text.sha256,
