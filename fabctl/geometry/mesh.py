@@ -248,28 +248,15 @@ def volume_mm3(mesh: Mesh) -> float:
     float
         mm³.
     """
-    return float(np.sum(prisms_mm3(mesh)))
-
-
-def prisms_mm3(mesh: Mesh) -> Floats:
-    """Measure the prism under each triangle, down to the mean height of all vertices.
-
-    Returns
-    -------
-    (t,) float64
-        mm³; negative where a triangle faces down. Those of a closed body add up to its volume.
-    """
     if not len(mesh.triangles):
-        return np.zeros(0)
+        return 0.0
     x, y, z = (np.ascontiguousarray(column) for column in mesh.vertices.T)
     x, y, z = x - x.mean(), y - y.mean(), z - z.mean()
     a, b, c = (np.ascontiguousarray(column) for column in mesh.triangles.T)
-    # Twice its area seen from above, times three times its mean height.
+    # Prism under each triangle: twice its area seen from above, times three times its mean height.
     xa, ya = x.take(a), y.take(a)
-    doubled: Floats = (x.take(b) - xa) * (y.take(c) - ya) - (x.take(c) - xa) * (y.take(b) - ya)
-    doubled *= z.take(a) + z.take(b) + z.take(c)
-    doubled /= 6
-    return doubled
+    doubled = (x.take(b) - xa) * (y.take(c) - ya) - (x.take(c) - xa) * (y.take(b) - ya)
+    return float(np.sum(doubled * (z.take(a) + z.take(b) + z.take(c)))) / 6
 
 
 def extents(mesh: Mesh) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fabctl.geometry.mesh import Mesh, degenerate_triangles, flip, merge_rows, prisms_mm3
+from fabctl.geometry.mesh import Mesh, degenerate_triangles, flip, merge_rows, volume_mm3
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,12 +139,14 @@ def outward(mesh: Mesh) -> tuple[Mesh, int]:
     """
     if not len(mesh.triangles):
         return mesh, 0
-    share = prisms_mm3(mesh)
-    whole = bool(share.sum() < 0)
+    whole = volume_mm3(mesh) < 0
     label = bodies(mesh)
     count = int(label.max()) + 1
     if count == 1:
         return (flip(mesh), 1) if whole else (mesh, 0)
+    # Tetrahedra to the middle: a body with holes is judged as if it were closed from there.
+    a, b, c = ((mesh.vertices - mesh.vertices.mean(axis=0))[mesh.triangles[:, k]].T for k in range(3))
+    share = sum(a[i] * (b[j] * c[k] - b[k] * c[j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)))
     volume = np.bincount(label, -share if whole else share, count)
     if volume.min() >= 0:
         return (flip(mesh), count) if whole else (mesh, 0)
