@@ -31,8 +31,11 @@ SYNC_S = 1.0
 AHEAD_S = 3.0
 """How long what is announced lasts at the present pace: in half of it two of the slowest syncs are over."""
 AHEAD_LINES = 512
+"""Before the pace is known."""
 LEAST_AHEAD_LINES = 64
 MOST_AHEAD_LINES = 4096
+SHARE, FIRST_SHARE = 0.5, 0.125
+"""Of what was announced: when so much is used up, more is; the first time early, to learn the pace."""
 
 
 class Counts(Protocol):
@@ -189,6 +192,8 @@ class Journal:
             self._announce(number)
         while ahead.pending and number > ahead.bound and ahead.pending[0][0].done:
             ahead.bound = ahead.pending.popleft()[1]
+            # the first line goes now, not when it was announced
+            ahead.last = ahead.last or (number, self._clock_s())
         return number <= ahead.bound
 
     def sending(self, number: int) -> None:
@@ -227,11 +232,9 @@ class Journal:
         self._writer.close()
 
     def _announce(self, number: int) -> None:
-        ahead, now_s = self._ahead, self._clock_s()
-        ahead.widen(number, now_s)
-        bound = number + ahead.margin
-        ahead.again = bound - ahead.margin // 2
-        ahead.pending.append((self._append("ahead", {"at_most": bound}, sync=True), bound))
+        ahead = self._ahead
+        if (bound := ahead.widen(number, self._clock_s())) is not None:
+            ahead.pending.append((self._append("ahead", {"at_most": bound}, sync=True), bound))
 
     def _append(self, kind: str, facts: Mapping[str, object], *, sync: bool) -> Ticket:
         time_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -254,18 +257,23 @@ class _Ahead:
     """What was announced: how far it is on disk, how far it was handed over, and how fast it is used up."""
 
     bound: int = 0
+    promised: int = 0
     again: int = 0
-    margin: int = AHEAD_LINES
     pending: deque[tuple[Ticket, int]] = field(default_factory=deque)
     last: tuple[int, float] | None = None
 
-    def widen(self, number: int, now_s: float) -> None:
-        """Fit the margin to the pace at which lines are sent."""
+    def widen(self, number: int, now_s: float) -> int | None:
+        """Return up to where to announce now, at the pace lines are sent; None when so much was already."""
+        margin, part = AHEAD_LINES, FIRST_SHARE
         if self.last is not None:
             lines, taken_s = number - self.last[0], now_s - self.last[1]
             wanted = AHEAD_S * lines / taken_s if taken_s > 0 else MOST_AHEAD_LINES
-            self.margin = min(MOST_AHEAD_LINES, max(LEAST_AHEAD_LINES, math.ceil(wanted)))
-        self.last = (number, now_s)
+            margin, part = min(MOST_AHEAD_LINES, max(LEAST_AHEAD_LINES, math.ceil(wanted))), SHARE
+            self.last = (number, now_s)
+        further = number + margin > self.promised
+        self.promised = max(self.promised, number + margin)
+        self.again = self.promised - margin + int(part * margin)
+        return self.promised if further else None
 
 
 def _reserved(path: Path, disk: Disk, size: int) -> ReservedFile:
