@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from fabctl.daemon.places import places_folder
 from fabctl.record.run import list_runs
 
 PROGRAM = "G21\nG90\nM3S1000\nG0Z5\nG0X0Y0\nG1Z-0.5F600\nG1X12F1500\nM0\nG1X0\nG0Z5\nM5\n"
@@ -68,3 +69,18 @@ def test_a_program_goes_through_check_mode_before_its_first_run_and_not_again(ke
     second, first = list_runs(tmp_path / "fabctl" / "runs")
     checked = ['"kind":"checked"' in (run.folder / "journal").read_text() for run in (first, second)]
     assert checked == [True, False]
+
+
+def test_an_act_by_hand_moves_the_kept_machine_and_no_other(kept, fabctl):
+    before = kept.served.controller.trace.xyz_mm[-1][1]
+    said = fabctl("machine", "jog", "router-3018", "y5", "--confirm", "router-3018", "--json")
+    assert said.returncode == 0, said.stderr
+    assert kept.served.controller.trace.xyz_mm[-1][1] == pytest.approx(before + 5, abs=0.01)
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_keeper_is_looked_for_in_one_place_however_often(tmp_path, monkeypatch, mode):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    tmp_path.chmod(mode)
+    assert len({places_folder() for _ in range(3)}) == 1
