@@ -9,6 +9,9 @@ from fabctl.toolpath.moves import Floats, Ints
 CROWD = 48
 """Candidates looked at for a point; a cell with more is split."""
 
+BLOCK_ROWS = 4096
+"""Points whose neighbours are sorted at once."""
+
 
 def nearest(points: Floats, count: int) -> Ints:
     """List the nearest other points of each point, nearest first.
@@ -76,21 +79,24 @@ def _blocks(cells: Ints, cell: Ints) -> tuple[Ints, Ints]:
 
 def _closest(points: Floats, rows: Ints, order: Ints, first: Ints, last: Ints, count: int) -> Ints:
     """Sort the candidates of each row by distance and keep the nearest ones."""
-    size = np.minimum(last - first, CROWD)
-    # In a crowd take the middle of the range, where the point itself is.
-    begin = first + (last - first - size) // 2
-    flat = size.ravel()
-    head = np.cumsum(flat) - flat
-    candidate = order[np.arange(flat.sum()) + np.repeat(begin.ravel() - head, flat)]
-    owner = np.repeat(np.arange(len(rows)), size.sum(axis=1))
-    other = candidate != rows[owner]
-    candidate, owner = candidate[other], owner[other]
-    gap = points[candidate] - points[rows[owner]]
-    far = np.einsum("ij,ij->i", gap, gap)
-    by = np.lexsort((candidate, far, owner))
-    candidate, owner = candidate[by], owner[by]
-    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    near = rank < count
     found = np.full((len(rows), count), -1, np.int64)
-    found[owner[near], rank[near]] = candidate[near]
+    # a block at a time: a row takes as many columns as its block's most crowded one
+    for low in range(0, len(rows), BLOCK_ROWS):
+        part = slice(low, low + BLOCK_ROWS)
+        size = np.minimum(last[part] - first[part], CROWD)
+        # In a crowd take the middle of the range, where the point itself is.
+        begin = first[part] + (last[part] - first[part] - size) // 2
+        flat, many = size.ravel(), size.sum(axis=1)
+        head = np.cumsum(flat) - flat
+        candidate = order[np.arange(flat.sum()) + np.repeat(begin.ravel() - head, flat)]
+        owner = np.repeat(np.arange(len(many)), many)
+        column = np.arange(len(owner)) - np.repeat(np.cumsum(many) - many, many)
+        gap = points[candidate] - points[rows[part]][owner]
+        away = np.full((len(many), max(int(many.max()), count)), np.inf)
+        other = candidate != rows[part][owner]
+        away[owner[other], column[other]] = np.einsum("ij,ij->i", gap, gap)[other]
+        who = np.full(away.shape, -1)
+        who[owner[other], column[other]] = candidate[other]
+        nearest_first = np.argsort(away, axis=1, kind="stable")[:, :count]
+        found[part] = np.take_along_axis(who, nearest_first, axis=1)
     return found

@@ -9,10 +9,10 @@ left behind, and the lists below make a step a few microseconds.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import dist
 
 from fabctl.toolpath.moves import Floats, Ints
 
@@ -61,8 +61,8 @@ class Tour:
     ) -> None:
         self.order = order
         self.flip = flip
-        self._x: list[float] = terminals[:, 0].tolist()
-        self._y: list[float] = terminals[:, 1].tolist()
+        # pairs that `dist` takes as they are: millions of ways are measured
+        self._spot: list[tuple[float, float]] = list(map(tuple, terminals.tolist()))
         self._near: list[list[int]] = near.tolist()
         self._rules = rules
         self._ruled = any(map(bool, rules.after)) or any(rules.fixed)
@@ -106,17 +106,17 @@ class Tour:
 
     def _way(self, a: int, b: int) -> float:
         """Measure the way between two terminals, mm."""
-        if a < 0 or b < 0:
-            return 0.0
-        return math.hypot(self._x[a] - self._x[b], self._y[a] - self._y[b])
+        return 0.0 if a < 0 or b < 0 else dist(self._spot[a], self._spot[b])
 
     def _leave(self, path: int) -> bool:
         """Look for a nearer terminal to go to after a path."""
         i = self._at[path]
         tail, head = self._tail(i), self._head(i + 1)
         now = self._way(tail, head) - LEAST_GAIN_MM
+        spot = self._spot
+        here = spot[tail]
         for terminal in self._near[tail]:
-            if terminal < 0 or self._way(tail, terminal) >= now:
+            if terminal < 0 or dist(here, spot[terminal]) >= now:
                 return False
             j = self._at[terminal >> 1]
             if j in (i, 0):
@@ -136,8 +136,10 @@ class Tour:
             return False
         tail, head = self._tail(i - 1), self._head(i)
         now = self._way(tail, head) - LEAST_GAIN_MM
+        spot = self._spot
+        here = spot[head]
         for terminal in self._near[head]:
-            if terminal < 0 or self._way(head, terminal) >= now:
+            if terminal < 0 or dist(here, spot[terminal]) >= now:
                 return False
             j = self._at[terminal >> 1]
             if j in (i, 0):
@@ -154,10 +156,14 @@ class Tour:
         """Make the stretch low…high backwards if that is shorter and allowed."""
         if high < low or high - low >= self._reach:
             return False
-        tail, head = self._tail(low - 1), self._head(high + 1)
-        first, last = self._head(low), self._tail(high)
-        gain = self._way(tail, first) + self._way(last, head)
-        gain -= self._way(tail, last) + self._way(first, head)
+        order, flip, spot = self.order, self.flip, self._spot
+        a, b, c = order[low - 1], order[low], order[high]
+        tail, first, last = spot[2 * a + 1 - flip[a]], spot[2 * b + flip[b]], spot[2 * c + 1 - flip[c]]
+        gain = dist(tail, first) - dist(tail, last)
+        if high + 1 < len(order):
+            path = order[high + 1]
+            head = spot[2 * path + flip[path]]
+            gain += dist(last, head) - dist(first, head)
         if gain <= LEAST_GAIN_MM or (self._ruled and not self._may_turn(low, high)):
             return False
         self._touched = self.order[low - 1 : low + 1] + self.order[high : high + 2]
@@ -178,21 +184,24 @@ class Tour:
 
     def _shift(self, s: int, e: int, k: int, *, back: bool) -> bool:
         """Move the paths s…e to between k and k + 1, perhaps backwards, if that is shorter and allowed."""
-        if s < 1 or e >= len(self.order) or s - 1 <= k <= e or abs(k - s) >= self._reach:
+        order, flip, spot = self.order, self.flip, self._spot
+        if s < 1 or e >= len(order) or s - 1 <= k <= e or abs(k - s) >= self._reach:
             return False
-        before, after = self._tail(s - 1), self._head(e + 1)
-        first, last = self._head(s), self._tail(e)
-        tail, head = self._tail(k), self._head(k + 1)
-        gain = self._way(before, first) + self._way(last, after) + self._way(tail, head)
-        gain -= self._way(before, after)
-        gain -= (
-            self._way(tail, last) + self._way(first, head)
-            if back
-            else self._way(tail, first) + self._way(last, head)
-        )
+        a, b, c, d = order[s - 1], order[s], order[e], order[k]
+        before, first = spot[2 * a + 1 - flip[a]], spot[2 * b + flip[b]]
+        last, tail = spot[2 * c + 1 - flip[c]], spot[2 * d + 1 - flip[d]]
+        gain = dist(before, first) - dist(tail, last if back else first)
+        # after the last path there is nowhere to go
+        if e + 1 < len(order):
+            path = order[e + 1]
+            after = spot[2 * path + flip[path]]
+            gain += dist(last, after) - dist(before, after)
+        if k + 1 < len(order):
+            path = order[k + 1]
+            head = spot[2 * path + flip[path]]
+            gain += dist(tail, head) - dist(first if back else last, head)
         if gain <= LEAST_GAIN_MM or (self._ruled and not self._may_shift(s, e, k, back=back)):
             return False
-        order = self.order
         self._touched = [*order[s - 1 : e + 2], *order[k : k + 2]]
         moved = order[s : e + 1]
         if back:
