@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import re
 import select
 import sys
@@ -36,7 +37,7 @@ class Beat:
     dump : dict of bytes to bytes
         What it answers to `$$`, `$I` and the like before the `ok`.
     per_s : float
-        Lines it swallows a second.
+        Lines it swallows a second; infinite for a board that answers at once.
     """
 
     terminal: Terminal
@@ -55,7 +56,7 @@ class Beat:
 
     def turn(self, past_s: float) -> None:
         """Answer as many lines as fit into the time that passed."""
-        self.credit = min(self.credit + past_s * self.per_s, 4.0)
+        self.credit = min(self.credit + past_s * self.per_s, 4.0 if self.per_s < math.inf else math.inf)
         if self.held or not self.pending or self.credit < 1.0:
             return
         out = b""
@@ -83,6 +84,8 @@ class Beat:
         self.pending += lines
         self.waiting_bytes += sum(map(len, lines)) + len(lines)
         self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes + len(self.rest))
+        if self.per_s == math.inf:
+            self.turn(1.0)
 
     def _obey(self, code: bytes) -> None:
         if code == b"\x18":

@@ -28,7 +28,7 @@ from fabctl.stream.legs import LEG_FORMAT, STRAIGHT, legs_head
 PATTERN = ROOT / "firmware_profiles" / "machines" / "router-3018.toml"
 CONNECT_S = 60.0
 ROW = 400
-"""Steps of 0.1 mm before the tool turns back."""
+"""Steps before the tool turns back."""
 FEED_MM_MIN = 2000
 
 
@@ -131,8 +131,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(30)
 
 
-def run_folder(folder: Path, machine: Machine, lines: int, title: str = "steps") -> Path:
-    """Lay out a run of so many lines, steps of 0.1 mm to and fro; nothing of it is ever held in memory.
+def run_folder(folder: Path, machine: Machine, lines: int, step_mm: float = 0.1) -> Path:
+    """Lay out a run of so many lines, short steps to and fro; nothing of it is ever held in memory.
 
     Parameters
     ----------
@@ -142,35 +142,37 @@ def run_folder(folder: Path, machine: Machine, lines: int, title: str = "steps")
         What it is for.
     lines : int
         Of the program, three of them before the first move.
+    step_mm : float
+        Of each line.
     """
     folder.mkdir(parents=True)
     digest, leg = sha256(), Struct(LEG_FORMAT)
     with (folder / PROGRAM_NAME).open("wb") as file:
-        for piece in _texts(lines):
+        for piece in _texts(lines, step_mm):
             digest.update(piece)
             file.write(piece)
     named = digest.hexdigest()
     with (folder / LEGS_NAME).open("wb") as file:
         file.write(legs_head(named))
         for number in range(4, lines + 1):
-            row = (number, STRAIGHT, 0, 0, _place(number - 4), 0.0, 0.0, 0.0, 0.0, FEED_MM_MIN, 0.0)
-            file.write(leg.pack(*row))
-    order = WorkOrder(title, "steps", machine.name, machine_digest(machine), named, lines)
+            x = step_mm * _place(number - 4)
+            file.write(leg.pack(number, STRAIGHT, 0, 0, x, 0.0, 0.0, 0.0, 0.0, FEED_MM_MIN, 0.0))
+    order = WorkOrder("steps", "steps", machine.name, machine_digest(machine), named, lines)
     write_work_order(folder, order)
     return folder
 
 
-def _texts(lines: int) -> Iterator[bytes]:
+def _texts(lines: int, step_mm: float) -> Iterator[bytes]:
     yield f"G21\nG90\nG1F{FEED_MM_MIN}\n".encode()
     # a line is a few bytes: so many at a time make a piece
     for first in range(0, lines - 3, 10_000):
         last = min(first + 10_000, lines - 3)
-        yield "".join(f"X{_place(index):g}\n" for index in range(first, last)).encode()
+        yield "".join(f"X{step_mm * _place(index):.3g}\n" for index in range(first, last)).encode()
 
 
-def _place(index: int) -> float:
+def _place(index: int) -> int:
     row, along = divmod(index, ROW)
-    return (along + 1 if row % 2 == 0 else ROW - 1 - along) / 10
+    return along + 1 if row % 2 == 0 else ROW - 1 - along
 
 
 def results(lines: Sequence[Line], numbers: Sequence[int], limit_s: float) -> list[dict[str, Any]]:

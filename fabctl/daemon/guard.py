@@ -25,8 +25,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from fabctl.daemon.haste import come_first
-
 GUARD_LOG = "guard.jsonl"
 SILENCE_S = 0.5
 """So long without a beat, and the sender is taken for dead, s."""
@@ -218,7 +216,6 @@ def main(arguments: Sequence[str]) -> int:
     """
     # Ctrl-C on a terminal reaches the whole group: it is the sender's to answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    come_first()
     link = socket.socket(fileno=int(arguments[0]))
     ports = watch(link)
     if not ports:
