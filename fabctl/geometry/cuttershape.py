@@ -42,7 +42,7 @@ class CutterShape:
     angle_deg : float
         Full angle of a cone; 0 is no cone.
     tip_mm : float
-        Radius of a cone's flat tip.
+        Diameter of a cone's flat tip, as tools are sold by.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class CutterShape:
     def __post_init__(self) -> None:
         numbers = (self.radius_mm, self.corner_mm, self.angle_deg, self.tip_mm)
         wrong = not np.all(np.isfinite(numbers)) or self.radius_mm <= 0 or min(numbers) < 0
-        wrong = wrong or self.corner_mm > self.radius_mm or self.tip_mm >= self.radius_mm
+        wrong = wrong or self.corner_mm > self.radius_mm or self.tip_mm >= 2 * self.radius_mm
         wrong = wrong or self.angle_deg >= 180 or (self.angle_deg > 0 and self.corner_mm > 0)
         if wrong or (self.tip_mm > 0 and self.angle_deg == 0):
             raise InputError(
@@ -76,7 +76,7 @@ class CutterShape:
     @property
     def flat_mm(self) -> float:
         """Radius of the flat bottom, mm; 0 for a ball or a sharp cone."""
-        return self.tip_mm if self.angle_deg > 0 else self.radius_mm - self.corner_mm
+        return self.tip_mm / 2 if self.angle_deg > 0 else self.radius_mm - self.corner_mm
 
     @property
     def steepness(self) -> float:
@@ -87,7 +87,7 @@ class CutterShape:
     def rise_mm(self) -> float:
         """Height of the cutter's edge where the shaft begins, above the tip, mm."""
         if self.angle_deg > 0:
-            return (self.radius_mm - self.tip_mm) * self.steepness
+            return (self.radius_mm - self.flat_mm) * self.steepness
         return self.corner_mm
 
     def height_mm(self, square_mm2: Floats) -> Floats:
@@ -105,7 +105,7 @@ class CutterShape:
         """
         inside = np.minimum(square_mm2, self.radius_mm**2)
         if self.angle_deg > 0:
-            return np.asarray(np.maximum(np.sqrt(inside) - self.tip_mm, 0.0) * self.steepness)
+            return np.asarray(np.maximum(np.sqrt(inside) - self.flat_mm, 0.0) * self.steepness)
         if self.corner_mm == 0:
             return np.zeros_like(inside)
         if self.flat_mm == 0:
@@ -128,7 +128,7 @@ class CutterShape:
         """
         up = np.minimum(height_mm, self.rise_mm)
         if self.angle_deg > 0:
-            return np.where(up >= self.rise_mm, self.radius_mm, self.tip_mm + up / self.steepness)
+            return np.where(up >= self.rise_mm, self.radius_mm, self.flat_mm + up / self.steepness)
         return np.asarray(self.flat_mm + np.sqrt(np.maximum((2 * self.corner_mm - up) * up, 0.0)))
 
     def reach_mm(self, slope: Floats) -> tuple[Floats, Floats]:
@@ -147,8 +147,8 @@ class CutterShape:
         """
         level = slope <= LEVEL
         if self.angle_deg > 0:
-            nearest = np.where(slope > self.steepness * (1 + 1e-9), self.radius_mm, self.tip_mm)
-            farthest = np.where(slope < self.steepness * (1 - 1e-9), self.tip_mm, self.radius_mm)
+            nearest = np.where(slope > self.steepness * (1 + 1e-9), self.radius_mm, self.flat_mm)
+            farthest = np.where(slope < self.steepness * (1 - 1e-9), self.flat_mm, self.radius_mm)
         else:
             nearest = self.flat_mm + self.corner_mm * (slope / np.sqrt(1 + slope * slope))
             farthest = nearest
@@ -172,7 +172,7 @@ class CutterShape:
         level = slope <= LEVEL
         if self.angle_deg > 0:
             steep = slope > self.steepness
-            out = np.where(steep, self.radius_mm, self.tip_mm)
+            out = np.where(steep, self.radius_mm, self.flat_mm)
             up = np.where(steep, self.rise_mm, 0.0)
         else:
             secant = np.sqrt(1 + slope * slope)
@@ -208,7 +208,7 @@ class CutterShape:
             share = np.minimum(steep / self.steepness, 1.0)
             rest = np.sqrt(np.maximum(1 - share * share, 1e-300))
             cone = np.minimum(np.sqrt(aside2_mm2) * share / rest, most)
-            tip = np.sqrt(np.maximum(self.tip_mm**2 - aside2_mm2, 0.0))
+            tip = np.sqrt(np.maximum(self.flat_mm**2 - aside2_mm2, 0.0))
             ahead = np.where(share >= 1, most, np.maximum(cone, tip))
         elif self.corner_mm == 0:
             ahead = most

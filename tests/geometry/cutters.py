@@ -12,7 +12,7 @@ SHAPES = {
     "ball": CutterShape(2.0, 2.0),
     "bull": CutterShape(2.0, 0.7),
     "cone": CutterShape(2.0, angle_deg=60.0),
-    "cone with a tip": CutterShape(2.0, angle_deg=90.0, tip_mm=0.5),
+    "cone with a tip": CutterShape(2.0, angle_deg=90.0, tip_mm=1.0),
 }
 EVERY_SHAPE = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 

@@ -11,7 +11,7 @@ _GOLDEN = (np.sqrt(5) - 1) / 2
 def profile(shape, d):
     """Height of the cutter above its tip at distance d, from its definition."""
     if shape.angle_deg > 0:
-        return max(d - shape.tip_mm, 0.0) / np.tan(np.radians(shape.angle_deg / 2))
+        return max(d - shape.tip_mm / 2, 0.0) / np.tan(np.radians(shape.angle_deg / 2))
     out = max(d - (shape.radius_mm - shape.corner_mm), 0.0)
     return shape.corner_mm - np.sqrt(max(shape.corner_mm**2 - out**2, 0.0))
 
@@ -56,7 +56,7 @@ def _facet(shape, p, a, b, c):
     uphill = -normal[:2] / flat if flat > 1e-11 else np.zeros(2)
     if shape.angle_deg > 0:
         steep = flat / normal[2] * np.tan(np.radians(shape.angle_deg / 2)) > 1
-        out = shape.radius_mm if steep else shape.tip_mm
+        out = shape.radius_mm if steep else shape.tip_mm / 2
     else:
         out = shape.radius_mm - shape.corner_mm + shape.corner_mm * flat
     q = p + out * uphill

@@ -11,6 +11,7 @@ from fabctl.geometry.cuttershape import CutterShape
 from fabctl.geometry.dropcutter import drop_grid, drop_points
 from fabctl.geometry.mesh import Mesh, flip
 from fabctl.geometry.places import Grid, ranges
+from fabctl.toolpath.cutter import v_end
 from tests.geometry import droporacle
 from tests.geometry.cutters import EVERY_SHAPE, SHAPES, ball_mesh, some_mesh, terrain
 from tests.geometry.solids import box
@@ -105,7 +106,7 @@ def test_an_inclined_plane_has_its_closed_form(shape, slope):
     cos = 1 / np.hypot(1, slope)
     if shape.angle_deg > 0:
         steep = max(slope - shape.steepness, 0.0)
-        want = slope * shape.tip_mm + steep * (shape.radius_mm - shape.tip_mm)
+        want = slope * shape.flat_mm + steep * (shape.radius_mm - shape.flat_mm)
     else:
         want = slope * shape.flat_mm + shape.corner_mm / cos - shape.corner_mm
     want += slope * (x * np.cos(turn) + y * np.sin(turn))
@@ -185,11 +186,18 @@ def test_a_place_that_is_not_finite_is_named():
         {"radius_mm": 2.0, "angle_deg": 180.0},
         {"radius_mm": 2.0, "corner_mm": 1.0, "angle_deg": 60.0},
         {"radius_mm": 2.0, "tip_mm": 1.0},
+        {"radius_mm": 2.0, "tip_mm": 4.0, "angle_deg": 60.0},
     ],
 )
 def test_a_cutter_no_one_can_make_is_refused(numbers):
     with pytest.raises(InputError, match="no cutter has this shape"):
         CutterShape(**numbers)
+
+
+def test_a_flat_tip_is_told_by_its_diameter_as_in_the_toolpath_room():
+    shape, cutter = CutterShape(2.0, angle_deg=90.0, tip_mm=1.0), v_end(4.0, 90.0, 1.0)
+    assert shape.flat_mm == cutter.flat_mm == 0.5
+    assert shape.height_mm(np.array([0.25, 1.0, 4.0])).round(12).tolist() == [0, 0.5, 1.5]
 
 
 def test_a_grid_without_a_step_is_refused():
