@@ -5,8 +5,8 @@ daemon at the rate of an 8-bit board each, and holds and resumes them again and 
 before the request is written to the daemon's socket until the hold byte is read at the other end of the
 machine's pseudo-terminal, in another process, on the host's monotonic clock. Meanwhile two processes plan a
 job and draw previews without a pause, so that both cores are always busy; both ends of the measurement come
-first on the processors, as the daemon does, so that their own waits are not counted. ``--write`` keeps the figures for
-docs/reliability.md.
+first on the processors, as the daemon does, so that their own waits are not counted. ``--write`` keeps the
+figures for docs/reliability.md.
 """
 
 from __future__ import annotations

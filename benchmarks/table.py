@@ -13,7 +13,7 @@ from typing import Any
 Row = dict[str, Any]
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 LIBRARIES = ("numpy", "shapely", "trimesh", "manifold3d", "pygcode", "gcodeparser", "opencamlib", "pyclipr")
-LIBRARIES += ("raygeo", "vpype", "vtk")
+LIBRARIES += ("raygeo", "vpype", "vtk", "grbl-streamer")
 PLAIN = {"name", "what", "scale", "missing", "rounds", "ours_s", "peak_mb", "input_mb", "exponent"}
 HEAD = ("row", "work", "ours", "a peer's time over ours", "peak memory", "exponent", "more figures")
 
