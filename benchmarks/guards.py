@@ -1,13 +1,15 @@
 """From ``kill -9`` of the sender until the guard's hold byte is on the wire of every machine it sent to.
 
-``python -m benchmarks.guards [--kills N] [--write]`` keeps machines under way from one daemon, kills it at a
-random moment, and notes when each board hears `!`, on the host's monotonic clock in another process.
+``python -m benchmarks.guards [--kills N] [--write]`` keeps machines under way from one daemon, kills it, or
+makes it hang, at a random moment, and notes when each board hears `!`, on the host's monotonic clock in
+another process.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -24,14 +26,22 @@ LINES = 20_000
 GUARD_S = 3.0
 
 
-def measure(kills: int, seed: int = 0) -> dict[str, Any]:
-    """Kill so often, each time a daemon of its own, and return the latencies' figures, s."""
+def measure(kills: int, *, hang: bool = False, seed: int = 0) -> dict[str, Any]:
+    """Kill so often, each time a daemon of its own, and return the latencies' figures, s.
+
+    Parameters
+    ----------
+    kills : int
+        How often.
+    hang : bool
+        Whether the daemon only stands still (SIGSTOP) instead: its ports stay open, its heart stops.
+    """
     come_first()
     rng = random.Random(seed)
     late: list[float] = []
     missing = 0
     for _ in range(kills):
-        killed_s, heard_s = _kill_once(rng.uniform(0.1, 1.5))
+        killed_s, heard_s = _kill_once(rng.uniform(0.1, 1.5), hang=hang)
         found = [next((s - killed_s for s in holds if s >= killed_s), None) for holds in heard_s]
         missing += found.count(None)
         late += [latency for latency in found if latency is not None]
@@ -46,7 +56,7 @@ def measure(kills: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _kill_once(after_s: float) -> tuple[float, list[list[float]]]:
+def _kill_once(after_s: float, *, hang: bool) -> tuple[float, list[list[float]]]:
     with kept(COUNT, per_s=PER_S, prompt=True) as it:
         peers = []
         for index, machine in enumerate(it.machines):
@@ -58,11 +68,12 @@ def _kill_once(after_s: float) -> tuple[float, list[list[float]]]:
                 pass
         time.sleep(after_s)
         killed_s = time.monotonic()
+        it.process.send_signal(signal.SIGSTOP if hang else signal.SIGKILL)
+        time.sleep(GUARD_S)
         it.process.kill()
         it.process.wait()
         for peer in peers:
             peer.close()
-        time.sleep(GUARD_S)
     return killed_s, it.far.said["holds_s"]
 
 
@@ -72,15 +83,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--write", action="store_true", help="keep the figures for docs/reliability.md")
     options = parser.parse_args(arguments)
-    found = measure(options.kills)
-    for key, value in found.items():
-        print(f"{key:>18} {value}")
+    for row, hang in (("killed", False), ("hung", True)):
+        found = measure(options.kills, hang=hang)
+        for key, value in found.items():
+            print(f"{key:>18} {value}")
+        if options.write:
+            record_campaign(f"guard/{row}", found)
     if options.write:
         what = (
-            f"From `kill -9` of a daemon with {COUNT} machines under way until the guard's `!` is read at "
-            "the far end of each wire. Again with `python -m benchmarks.guards --write`."
+            f"From `kill -9`, or a standstill, of a daemon with {COUNT} machines under way until the guard's "
+            "`!` is read at the far end of each wire. Again with `python -m benchmarks.guards --write`."
         )
-        record_campaign("guard", {"what": what} | found)
+        record_campaign("guard", {"what": what})
     return 0
 
 
