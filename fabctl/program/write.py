@@ -6,7 +6,7 @@ a controller acts on real-time bytes wherever they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
@@ -197,18 +197,17 @@ def _approach(scribe: _Scribe, moves: Moves, start: Floats, row: int = 0) -> Non
 
     Down to the stock's top and below goes no rapid of ours.
     """
-    travel = np.flatnonzero(moves["motion"] != DWELL)
-    if not len(travel):
+    travel, cut = _first(moves, _travelling), _first(moves, _cutting)
+    if travel is None:
         return
-    first, row = moves[travel[0]], row + int(travel[0])
-    feeds = moves["feed"][_cutting(moves)]
+    first, row = moves[travel], row + travel
     here_z_mm, uses_z = scribe.here[2], scribe.dialect.uses_z
     if first["motion"] == RAPID:
         scribe.reveal(row)
         if uses_z and first["xyz"][2] < here_z_mm:
             scribe.inserted(RAPID, [*first["xyz"][:2], here_z_mm])
-            if first["xyz"][2] <= 0 and len(feeds):
-                scribe.inserted(FEED, first["xyz"], feed=float(feeds[0]))
+            if first["xyz"][2] <= 0 and cut is not None:
+                scribe.inserted(FEED, first["xyz"], feed=float(moves["feed"][cut]))
         return
     scribe.reveal(row - 1)
     scribe.inserted(RAPID, [*start[:2], here_z_mm])
@@ -235,10 +234,24 @@ def _cutting(moves: Moves) -> NDArray[np.bool_]:
     return np.asarray((motion != RAPID) & (motion != DWELL), np.bool_)
 
 
+def _first(moves: Moves, kind: Callable[[Moves], NDArray[np.bool_]]) -> int | None:
+    """Return the first row of a kind, None when there is none; nearly always one of the very first."""
+    for begin in range(0, len(moves), BLOCK_ROWS):
+        found = kind(moves[begin : begin + BLOCK_ROWS])
+        if found.any():
+            return begin + int(np.argmax(found))
+    return None
+
+
+def _travelling(moves: Moves) -> NDArray[np.bool_]:
+    """Say which moves go somewhere, shape (n,)."""
+    return np.asarray(moves["motion"] != DWELL, np.bool_)
+
+
 def _first_power(moves: Moves) -> float | None:
     """Return the power of the first cutting move, None when there is none."""
-    cutting = _cutting(moves)
-    return float(moves["power"][np.argmax(cutting)]) if cutting.any() else None
+    row = _first(moves, _cutting)
+    return None if row is None else float(moves["power"][row])
 
 
 def _body(scribe: _Scribe, moves: Moves, origin: Ints) -> None:
@@ -442,7 +455,7 @@ def write_blocks(
             _body(scribe, block, np.full(len(block), -1))
         else:
             waiting.append(block)
-            begun = bool(_cutting(block).any())
+            begun = _first(block, _cutting) is not None
             if begun:
                 _begin(scribe, waiting, origin)
         yield scribe.take()
