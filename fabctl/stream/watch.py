@@ -182,7 +182,7 @@ class Watch:
 
 def _odd_feed(status: Status, legs: list[Leg], override: float) -> str:
     """Say what is wrong with a feed; nothing below the planned one is, a machine takes its time."""
-    feeds = [leg.feed_mm_min for leg in legs if leg.feed_mm_min is not None]
+    feeds = [leg.feed_mm_min for leg in legs if leg.feed_mm_min]
     if status.feed_mm_min is None or len(feeds) < len(legs):
         return ""
     most = max(feeds) * override
@@ -193,7 +193,8 @@ def _odd_feed(status: Status, legs: list[Leg], override: float) -> str:
 
 def _odd_speed(status: Status, legs: list[Leg], machine: Machine, overrides: tuple[float, float]) -> str:
     """Say what is wrong with a speed or power."""
-    powers = [leg.power for leg in legs if leg.power is not None]
+    # the controller cuts what is beyond its full scale
+    powers = [min(leg.power, 1.0) for leg in legs if leg.power is not None]
     if status.speed is None or len(powers) < len(legs):
         return ""
     head = machine.head

@@ -63,3 +63,14 @@ def test_legs_without_feed_and_power_are_not_compared(bench, wire, new_job):
     assert isinstance(job.legs[0], Leg)
     result = bench(wire=spoilt(wire, b"M3S5000", b"M3S9000")).run(job)
     assert result.reason == "the controller has S9000 instead of S5000"
+
+
+def test_a_speed_beyond_full_scale_is_cut_by_the_controller_and_is_as_planned(bench, new_job):
+    job = new_job().say("M3S15000")
+    for k in range(1, 9):
+        job.go(10.0 * (k % 2), 1.0 * k, 0, 600)
+    assert bench().run(with_words(job.say("M5"), feed=600.0, power=1.5)).reason == ""
+
+
+def test_a_feed_of_nothing_is_one_not_known(bench, new_job):
+    assert bench().run(with_words(mill(new_job), feed=0.0, power=0.5)).end_state is EndState.DONE
