@@ -37,6 +37,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Figure]:
     ends = Counter(verdict.end for verdict in verdicts)
     strayed = [verdict for verdict in verdicts if verdict.off_mm > ALLOWED_MM]
     able = [verdict.beam_s for verdict in verdicts if not verdict.deaf_host]
+    blind = [verdict.beam_s for verdict in verdicts if verdict.deaf_host]
     return {
         "runs": len(verdicts),
         "done": ends[EndState.DONE.value],
@@ -52,6 +53,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Figure]:
         "farthest_mm": round(max((verdict.away_mm for verdict in verdicts), default=0.0), 2),
         "share_of_bound": round(max((verdict.away_share for verdict in verdicts), default=0.0), 3),
         "beam_standing_s": round(max(able, default=0.0), 3),
+        "beam_host_away_s": round(max(blind, default=0.0), 3),
         "head_not_seen": sum(verdict.head is None and verdict.end != REFUSED for verdict in verdicts),
     }
 
@@ -109,6 +111,16 @@ def record(found: dict[str, list[Verdict]]) -> None:
     record_campaign("faults", {WHAT: SAID, "kinds": len(found), **summary(everything)})
 
 
+def kept(folder: Path) -> dict[str, list[Verdict]]:
+    """Read all that was kept in a folder, by kind."""
+    found: dict[str, list[Verdict]] = {}
+    for kind in KINDS:
+        for path in sorted(folder.glob(f"{kind}-[0-9]*-[0-9]*.json")):
+            verdicts = json.loads(path.read_text(encoding="utf-8"))
+            found.setdefault(kind, []).extend(Verdict(**verdict) for verdict in verdicts)
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
@@ -117,18 +129,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--seeds", type=int, default=SEEDS, metavar="N", help=f"runs of each, default {SEEDS}"
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is done, and go on from there")
+    parser.add_argument("--kept", action="store_true", help="run nothing: take all that --keep holds")
     parser.add_argument("--processes", type=int, default=1, metavar="N")
     parser.add_argument("--write", action="store_true", help="write the figures of docs/reliability.md")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.kinds if name not in KINDS]
     if unknown:
         parser.error(f"no kind {', '.join(unknown)}; there are: {', '.join(KINDS)}")
-    found = campaign(
-        options.kinds or list(KINDS),
-        options.seeds,
-        options.keep,
-        options.processes,
-        lambda text: print(text, file=sys.stderr, flush=True),
+    if options.kept and options.keep is None:
+        parser.error("--kept says nothing without --keep FOLDER")
+    found = (
+        kept(options.keep)
+        if options.kept
+        else campaign(
+            options.kinds or list(KINDS),
+            options.seeds,
+            options.keep,
+            options.processes,
+            lambda text: print(text, file=sys.stderr, flush=True),
+        )
     )
     if options.write:
         record(found)

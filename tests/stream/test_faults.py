@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.fault_runs import ALLOWED_MM, REFUSED, one
-from benchmarks.faults import SEEDS, campaign, record, summary
+from benchmarks.faults import SEEDS, campaign, kept, record, summary
 from fabctl.sim.faults import KINDS, Seen
 from fabctl.stream.stops import EndState
 
@@ -48,6 +48,14 @@ def test_what_is_no_fault_of_the_link_stops_no_run():
     ]
     assert all(verdict.off_mm < ALLOWED_MM for verdict in ends)
     assert sum(verdict.end == EndState.DONE.value for verdict in ends) >= len(ends) - 3
+
+
+def test_what_is_kept_of_a_campaign_is_what_was_run(tmp_path):
+    told = []
+    found = campaign(["ok-lost", "latency"], 2, tmp_path, tell=told.append)
+    assert [len(verdicts) for verdicts in found.values()] == [2, 2]
+    assert kept(tmp_path) == found == campaign(["ok-lost", "latency"], 2, tmp_path, tell=told.append)
+    assert len(told) == 4
 
 
 @pytest.mark.campaign
