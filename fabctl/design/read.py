@@ -33,6 +33,7 @@ _OTHERS = (
     (b"\x7fELF", "a program"),
 )
 _REMEDY = "export it as SVG, DXF or STL"
+_BURN = "plan a PNG, JPEG or BMP for a laser, or trace its outlines and save them as SVG"
 _LATER = {".stp": "STEP", ".jpg": "JPEG"} | {
     f".{word.lower()}": word
     for word in ["3MF", "OBJ", "STEP", "IGES", "DWG", "PDF", "PNG", "JPEG", "BMP", "GIF"]
@@ -165,13 +166,8 @@ def kind_of(data: bytes, source: str) -> str:
         return "svg"
     later = _LATER.get(Path(source).suffix.lower())
     if later:
-        if later in _IMAGES:
-            raise DesignError(
-                f"{later} files cannot be read yet as drawings",
-                file=source,
-                remedy="plan a PNG, JPEG or BMP for a laser, or trace its outlines and save them as SVG",
-            )
-        raise DesignError(f"{later} files cannot be read yet", file=source, remedy=_REMEDY)
+        as_what, remedy = (" as drawings", _BURN) if later in _IMAGES else ("", _REMEDY)
+        raise DesignError(f"{later} files cannot be read yet{as_what}", file=source, remedy=remedy)
     for magic, name in _OTHERS:
         if head.startswith(magic):
             article = "a" if named == "dxf" else "an"

@@ -184,9 +184,28 @@ class Tour:
 
     def _shift(self, s: int, e: int, k: int, *, back: bool) -> bool:
         """Move the paths s…e to between k and k + 1, perhaps backwards, if that is shorter and allowed."""
-        order, flip, spot = self.order, self.flip, self._spot
+        order = self.order
         if s < 1 or e >= len(order) or s - 1 <= k <= e or abs(k - s) >= self._reach:
             return False
+        if self._shift_gain(s, e, k, back=back) <= LEAST_GAIN_MM:
+            return False
+        if self._ruled and not self._may_shift(s, e, k, back=back):
+            return False
+        self._touched = [*order[s - 1 : e + 2], *order[k : k + 2]]
+        moved = order[s : e + 1]
+        if back:
+            moved.reverse()
+            for path in moved:
+                self.flip[path] = not self.flip[path]
+        if k > e:
+            self._lay(s, order[e + 1 : k + 1] + moved)
+        else:
+            self._lay(k + 1, moved + order[k + 1 : s])
+        return True
+
+    def _shift_gain(self, s: int, e: int, k: int, *, back: bool) -> float:
+        """Return by how much the tour gets shorter when the paths s…e go between k and k + 1, mm."""
+        order, flip, spot = self.order, self.flip, self._spot
         a, b, c, d = order[s - 1], order[s], order[e], order[k]
         before, first = spot[2 * a + 1 - flip[a]], spot[2 * b + flip[b]]
         last, tail = spot[2 * c + 1 - flip[c]], spot[2 * d + 1 - flip[d]]
@@ -200,19 +219,7 @@ class Tour:
             path = order[k + 1]
             head = spot[2 * path + flip[path]]
             gain += dist(tail, head) - dist(first if back else last, head)
-        if gain <= LEAST_GAIN_MM or (self._ruled and not self._may_shift(s, e, k, back=back)):
-            return False
-        self._touched = [*order[s - 1 : e + 2], *order[k : k + 2]]
-        moved = order[s : e + 1]
-        if back:
-            moved.reverse()
-            for path in moved:
-                self.flip[path] = not self.flip[path]
-        if k > e:
-            self._lay(s, order[e + 1 : k + 1] + moved)
-        else:
-            self._lay(k + 1, moved + order[k + 1 : s])
-        return True
+        return gain
 
     def _lay(self, low: int, stretch: list[int]) -> None:
         """Put a stretch of paths at a position."""
