@@ -14,6 +14,14 @@ from dataclasses import dataclass
 from fabctl.record.statement import Statement
 from fabctl.sim.controller import Controller
 
+WHAT = (
+    "A machine that outlives its computer is the witness: a statement is untrue when it calls a line made "
+    "that was not, when a line arrived or began beyond what it says is the most, when it says done or not "
+    "started and that is wrong, or a position the tool never had. The sender is `fabctl send` in a "
+    "process of its own, killed with SIGKILL, then `fabctl status`; disks fail and are cut under the same "
+    "sender in virtual time. `pytest -m campaign tests/record`."
+)
+"""The campaigns that this course is for, for the page of their figures."""
 STEP_MM = 0.3
 DRAIN = b"G4P0.01"
 NEAR_MM = 0.002

@@ -8,6 +8,12 @@ from pathlib import Path
 
 from fabctl.record.journal import Journal
 
+WHAT = (
+    "A loop lets lines go at a machine's pace for ten seconds, each sync of the journal takes as long as "
+    "said: the share of that time a line had to wait for its announcement, and the longest the journal "
+    "kept the loop. `pytest -m campaign tests/record/test_slow_disk.py`."
+)
+"""For the page of the figures."""
 TURN_S = 0.002
 REPORT_S = 0.2
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.campaigns import record_campaign
-from benchmarks.course import Course, Truth, course, lies
+from benchmarks.course import WHAT, Course, Truth, course, lies
 from benchmarks.crashes import Nursery, at_points, at_random, points
 from fabctl.record.statement import Statement
 
@@ -68,6 +68,7 @@ def _record(name, deaths):
         "said_ended": sum(n for state, n in states.items() if state.startswith(("done", "stopped"))),
         "said_not_started": sum(states[state] for state in ("no run", "no journal", "not started")),
     }
+    record_campaign("journal", {"what": WHAT})
     record_campaign(f"journal/{name}", figures)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.campaigns import record_campaign
-from benchmarks.slow_disk import send_slowly_synced
+from benchmarks.slow_disk import WHAT, send_slowly_synced
 
 
 @pytest.mark.parametrize("sync_s", [0.0, 0.02])
@@ -15,6 +15,7 @@ def test_every_line_of_a_machine_is_let_through_in_the_end(tmp_path, sync_s):
 @pytest.mark.campaign
 @pytest.mark.timeout(300)
 def test_syncs_of_half_a_second_hold_no_machine_back(tmp_path):
+    record_campaign("journal-on-a-slow-disk", {"what": WHAT})
     for sync_ms in (50, 200, 500):
         for lines_s in (60, 376, 2000):
             folder = tmp_path / f"{sync_ms}-{lines_s}"
