@@ -115,5 +115,5 @@ async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float =
     await link.fresh_status()
     if head_is_off(link) is False:
         raise link.fail(Cause.HEAD_ON, "the head is on after the frame")
-    demand_place(link, machine, (round(x0, 3), round(y0, 3), link.work_mm[2] if link.work_mm else height))
+    demand_place(link, machine, (round(x0, 3), round(y0, 3), round(height, 3)))
     return Framed(box, feed, power, link.homed)

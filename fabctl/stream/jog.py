@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fabctl.errors import RefusedError
 from fabctl.shop.machine import Machine
@@ -21,6 +21,7 @@ from fabctl.stream.manual import (
     demand_axes,
     demand_idle,
     demand_place,
+    send,
     travel_limit_s,
     way_by,
 )
@@ -234,11 +235,11 @@ async def jog_along(
     start = link.mpos_mm
     way = _scaled(pace.unit, 2 * max(sum(machine.travel_mm), 1.0))
     room = room_mm(link, machine, way) * 2 * max(sum(machine.travel_mm), 1.0)
-    run = _Stretch(way_by(link, machine, _scaled(pace.unit, room)), pace, room)
+    run = _Stretch(way_by(link, machine, (0.0, 0.0, 0.0)), pace, room)
     while key.held and not run.over:
         run.feed()
         await run.look()
-    await _cancel(run.so_far, unless_over=run.over)
+    await _cancel(run.way, unless_over=run.over)
     return _jogged(link, start, at_end=run.over)
 
 
@@ -262,8 +263,7 @@ class _Stretch:
     @property
     def made_mm(self) -> float:
         """Way made by the last report."""
-        start = self.way.corners_mm[0]
-        return math.dist(self.way.link.mpos_mm or start, start)
+        return self.way.made_mm
 
     def feed(self) -> None:
         """Ask for one more segment when the planner would run dry without it."""
@@ -279,8 +279,10 @@ class _Stretch:
         # what is written is rounded: the next segment takes up what this one lost
         x, y, z = (round(part, 3) for part in step)
         self._asked = _plus(self._asked, (x, y, z))
+        # nothing may be beyond what was asked for
+        self.way.corners_mm = (self.way.corners_mm[0], _plus(self.way.corners_mm[0], self._asked))
         if (x, y, z) != (0, 0, 0):
-            link.port.write(link.connection.send_line(jog_line((x, y, z), pace.feed_mm_min)))
+            send(link, jog_line((x, y, z), pace.feed_mm_min))
             self._since_s = link.port.clock_s()
 
     async def look(self) -> None:
@@ -289,18 +291,12 @@ class _Stretch:
         events = await link.pump(FAST_POLL_S, FAST_POLL_S)
         for event in events:
             if isinstance(event, Status):
-                self.so_far.look()
+                self.way.look()
         if any(isinstance(event, Answered) for event in events):
             return
         waited_s = link.port.clock_s() - self._since_s
         if link.connection.unanswered and waited_s > STALL_S:
             raise link.fail(Cause.STALL, f"no answer to a jog for {waited_s:.1f} s")
-
-    @property
-    def so_far(self) -> Way:
-        """The way asked for up to now: nothing may be beyond it."""
-        start = self.way.corners_mm[0]
-        return replace(self.way, corners_mm=(start, _plus(start, self._asked)))
 
 
 async def _cancel(way: Way, *, unless_over: bool) -> None:

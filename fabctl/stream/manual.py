@@ -14,7 +14,7 @@ from fabctl.stream.halt import Outcome, halt, head_is_off
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import FAST_POLL_S, Link
 from fabctl.stream.path import Leg, distance_mm
-from fabctl.stream.protocol import Answered, Event
+from fabctl.stream.protocol import Answered, Event, LocalProtocolError
 from fabctl.stream.replies import STANDING, Point, State, Status
 from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
 
@@ -153,9 +153,11 @@ async def demand_idle(link: Link) -> Status:
     return status
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Way:
-    """A way the machine is on: a changed byte may send it elsewhere, and then it is stopped.
+    """A way the machine is on: where a changed byte sends it elsewhere, it is stopped.
+
+    A position that falls back along the way is a machine that restarted and told nobody: it counts anew.
 
     Parameters
     ----------
@@ -163,30 +165,58 @@ class Way:
     machine : Machine
         How near to the way is near enough.
     corners_mm : tuple of (x, y, z) float
-        From where it starts to where it ends, machine coordinates.
+        From where it starts to where it ends, machine coordinates. They may be lengthened on the way.
     """
 
     link: Link
     machine: Machine
     corners_mm: tuple[Point, ...]
+    _made_mm: float = 0.0
 
     def look(self) -> None:
-        """Demand that the last reported position lies on the way.
+        """Demand that the last reported position lies on the way, and no farther back than before.
 
         Raises
         ------
         StoppedError
             When it does not.
         """
-        here = self.link.mpos_mm
+        here, slack = self.link.mpos_mm, tolerance_mm(self.machine)
         if here is None:
             return
-        off = min(distance_mm(here, a, Leg(1, b)) for a, b in pairwise(self.corners_mm))
-        if off > tolerance_mm(self.machine):
+        places, before = [], 0.0
+        for a, b in pairwise(self.corners_mm):
+            length = math.dist(a, b)
+            along = _share(here, a, b) * length
+            places.append((distance_mm(here, a, Leg(1, b)), before + along))
+            before += length
+        near = [made for off, made in places if off <= slack]
+        if not near:
+            off = min(off for off, _ in places)
             raise self.link.fail(
                 Cause.OFF_PATH,
                 f"at {here}, {off:.3f} mm off the way from {self.corners_mm[0]} to {self.corners_mm[-1]}",
             )
+        if max(near) < self._made_mm - slack:
+            raise self.link.fail(
+                Cause.RESTART, f"at {here}, back by {self._made_mm - max(near):.3f} mm: it counts anew"
+            )
+        # where the way crosses itself the nearest place ahead is meant
+        ahead = [made for made in near if made >= self._made_mm - slack]
+        self._made_mm = max(self._made_mm, min(ahead))
+
+    @property
+    def made_mm(self) -> float:
+        """How far the machine has come along the way, by its reports."""
+        return self._made_mm
+
+
+def _share(here: Point, a: Point, b: Point) -> float:
+    """Return how far along a straight piece a point lies, 0 to 1."""
+    along = [end - start for start, end in zip(a, b, strict=True)]
+    to = [at - start for start, at in zip(a, here, strict=True)]
+    square = sum(part * part for part in along)
+    return min(1.0, max(0.0, sum(p * q for p, q in zip(along, to, strict=True)) / square)) if square else 0.0
 
 
 def way_by(link: Link, machine: Machine, *deltas_mm: Point) -> Way:
@@ -233,7 +263,7 @@ async def answered(link: Link, line: bytes, limit_s: float, way: Way | None = No
         machine is somewhere else.
     """
     port, connection = link.port, link.connection
-    port.write(connection.send_line(line))
+    send(link, line)
     since_s = still_s = port.clock_s()
     heard: list[Event] = []
     while True:
@@ -252,6 +282,20 @@ async def answered(link: Link, line: bytes, limit_s: float, way: Way | None = No
                 f"{connection.state or 'no state'} and no answer to {line.decode()} "
                 f"for {now_s - since_s:.1f} s",
             )
+
+
+def send(link: Link, line: bytes) -> None:
+    """Send one line of our own.
+
+    Raises
+    ------
+    StoppedError
+        When the controller takes none now: somebody holds it, or opened a door.
+    """
+    try:
+        link.port.write(link.connection.send_line(line))
+    except LocalProtocolError as error:
+        raise link.fail(Cause.HELD, f"{link.connection.state or 'no state'}: {error.problem}") from error
 
 
 async def travel(

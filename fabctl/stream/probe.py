@@ -19,6 +19,7 @@ from fabctl.stream.manual import (
     answered,
     demand_axes,
     demand_idle,
+    demand_place,
     travel,
     travel_limit_s,
     way_by,
@@ -202,11 +203,10 @@ async def touch_plate(
         raise RefusedError(f"a plate {plate_mm} mm thick", remedy="measure it; 0 when there is none")
     told = hooks or Hooks()
     found = await touch(link, machine, axis, sense, feeler)
-    await tell(link, told, "probed", axis=axis, touched_mm=found.machine_mm, spread_mm=found.spread_mm)
-    at = AXES.index(axis)
     # seen from the stock the touch lies on the side the tool came from
-    here = _work(link)[at] - found.work_mm - sense * plate_mm
-    return Plated(found, await touch_off(link, machine, {axis: here}, system, told))
+    here, stood = _work(link)[AXES.index(axis)] - found.work_mm - sense * plate_mm, link.mpos_mm
+    await tell(link, told, "probed", axis=axis, touched_mm=found.machine_mm, spread_mm=found.spread_mm)
+    return Plated(found, await touch_off(link, machine, {axis: here}, system, told, at_mm=stood))
 
 
 async def measure_tool(
@@ -241,10 +241,11 @@ async def measure_tool(
     """
     told = hooks or Hooks()
     found = await touch(link, machine, "Z", -1, feeler)
+    here, stood = _work(link)[2], link.mpos_mm
     await tell(link, told, "probed", axis="Z", touched_mm=found.machine_mm, spread_mm=found.spread_mm)
     if reference_mm is not None:
         longer = found.machine_mm - reference_mm
-        await touch_off(link, machine, {"Z": _work(link)[2] - longer}, system, told)
+        await touch_off(link, machine, {"Z": here - longer}, system, told, at_mm=stood)
     return found
 
 
@@ -281,7 +282,8 @@ async def _release(link: Link) -> None:
     reset while moving, of a machine that stands. A cycle start in Idle with nothing queued clears that.
     """
     await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the probe")
-    link.realtime(Realtime.START)
+    if link.connection.state is State.IDLE:
+        link.realtime(Realtime.START)
     await link.fresh_status()
 
 
@@ -296,7 +298,9 @@ async def _back(link: Link, machine: Machine, at: int, goal_mm: float) -> None:
     """Come off the surface and demand that the probe is open again."""
     x, y, z = (goal_mm if i == at else None for i in range(3))
     await travel(link, machine, (x, y, z))
+    goal = _work(link)
     status: Status = await link.fresh_status()
+    demand_place(link, machine, goal)
     if PROBE_PIN in status.pins:
         raise link.fail(Cause.PROBE, f"the probe is still closed at {AXES[at]}{goal_mm:.3f}")
 

@@ -5,6 +5,7 @@ Always through G10 L20, which survives a reset; never G92, which does not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from fabctl.stream.link import Link
 from fabctl.stream.manual import AXES, answered, demand_axes, demand_idle
 from fabctl.stream.replies import Point
 from fabctl.stream.run import Hooks
+from fabctl.stream.stops import Cause
 from fabctl.stream.tell import tell
 
 SYSTEMS = {f"G{54 + at}": at + 1 for at in range(6)}
@@ -44,7 +46,13 @@ class Zeroed:
 
 
 async def touch_off(
-    link: Link, machine: Machine, here_mm: Mapping[str, float], system: str, hooks: Hooks
+    link: Link,
+    machine: Machine,
+    here_mm: Mapping[str, float],
+    system: str,
+    hooks: Hooks,
+    *,
+    at_mm: Point | None = None,
 ) -> Zeroed:
     """Set what the present position is called, and read back that it took.
 
@@ -60,6 +68,9 @@ async def touch_off(
         ``G54`` … ``G59``.
     hooks : Hooks
         Told ``zeroed``.
+    at_mm : (x, y, z) float, optional
+        Where the machine stood when `here_mm` was found, machine coordinates; where it stands now when left
+        out.
 
     Returns
     -------
@@ -69,10 +80,14 @@ async def touch_off(
     ------
     RefusedError
         When there is nothing to set, or the controller does not show it afterwards.
+    StoppedError
+        When the machine does not stand still meanwhile.
     """
     words = _words(here_mm, system)
     demand_axes(machine, "".join(here_mm))
     await demand_idle(link)
+    stood = at_mm or link.mpos_mm
+    _demand_still(link, machine, stood)
     before = await read_offsets(link)
     wanted = _wanted(link, before, here_mm, system)
     await answered(link, f"G10L20P{SYSTEMS[system]}{words}".encode(), WRITE_S)
@@ -88,8 +103,15 @@ async def touch_off(
                 remedy="look for G92 and tool length offsets with `$#`; switch the controller off and on",
             )
     await link.fresh_status()
+    _demand_still(link, machine, stood)
     await tell(link, hooks, "zeroed", wcs=system, **link.place)
     return Zeroed(system, after[system], before[system])
+
+
+def _demand_still(link: Link, machine: Machine, stood: Point | None) -> None:
+    here = link.mpos_mm
+    if stood is None or here is None or math.dist(stood, here) > tolerance_mm(machine):
+        raise link.fail(Cause.RESTART, f"nothing was to move, and it went from {stood} to {here}")
 
 
 def _words(here_mm: Mapping[str, float], system: str) -> str:
