@@ -54,6 +54,7 @@ class Certainty:
     _told: bool = False
     _zero_mm: Point | None = None
     _since_zero: int = TURN_REPORTS
+    _expected: int = 0
 
     @property
     def proven(self) -> bool:
@@ -82,6 +83,10 @@ class Certainty:
         self._place_mm = self._state = self._jump = None
         self._batch_s = (-math.inf, -math.inf)
 
+    def expect_offsets(self) -> None:
+        """Take in that a line was sent after which the controller tells its offsets, whatever their turn."""
+        self._expected += 1
+
     def report(self, status: Status, place_mm: Point | None, now_s: float) -> None:
         """Take in a status report.
 
@@ -108,7 +113,8 @@ class Certainty:
             self._since_zero += 1
             return
         if self._since_zero < TURN_REPORTS and status.wco_mm == self._zero_mm:
-            self.doubtful = True
+            self.doubtful = self.doubtful or not self._expected
+            self._expected = max(0, self._expected - 1)
         self._zero_mm, self._since_zero = status.wco_mm, 0
 
     def _continuity(self, place_mm: Point, now_s: float) -> None:

@@ -9,6 +9,7 @@ from fabctl.stream.replies import ParserState
 _LETTERS = {"F": re.compile(rb"F(\d+\.?\d*|\.\d+)"), "S": re.compile(rb"S(\d+\.?\d*|\.\d+)")}
 # inches change what F is told in, inverse time what it means, an end of program what holds
 _OTHERWISE = re.compile(rb"G0*(?:20|93)(?![0-9.])|M0*(?:2|30)(?![0-9])")
+_OFFSETS = re.compile(rb"M0*(?:2|30)(?![0-9])|G0*(?:10|43\.1|49|5[4-9]|92)(?![0-9])")
 HALF = 0.5 + 1e-6
 """Grbl tells F and S as whole numbers."""
 
@@ -21,8 +22,8 @@ class Words:
     Examples
     --------
     >>> words = Words()
-    >>> for line in (b"G1X5F900", b"M3S5000", b"X7"):
-    ...     words.take(line)
+    >>> [words.take(line) for line in (b"G1X5F900", b"M3S5000", b"X7", b"G55")]
+    [False, False, False, True]
     >>> words.differs(ParserState(("G1", "F900", "S5000"))), words.differs(ParserState(("F90", "S5000")))
     ('', 'F90 instead of F900')
     """
@@ -31,8 +32,8 @@ class Words:
         self._last: dict[str, float] = {}
         self._comparable = True
 
-    def take(self, line: bytes) -> None:
-        """Note the words of a line that is sent."""
+    def take(self, line: bytes) -> bool:
+        """Note the words of a line that is sent; tell whether it makes the controller tell its offsets."""
         if b"F" in line or b"S" in line:
             for letter, pattern in _LETTERS.items():
                 found = pattern.search(line)
@@ -40,6 +41,7 @@ class Words:
                     self._last[letter] = float(found.group(1))
         if self._comparable and _OTHERWISE.search(line):
             self._comparable = False
+        return _OFFSETS.search(line) is not None
 
     def differs(self, told: ParserState) -> str:
         """Say which word the controller has otherwise; empty when all are as sent."""

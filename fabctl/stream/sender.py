@@ -249,7 +249,8 @@ class _Run:
                 and self._hooks.sending(line.number) is not False
             ):
                 batch += connection.send_line(line.text, line.number)
-                self._words.take(line.text)
+                if self._words.take(line.text):
+                    self._link.certainty.expect_offsets()
                 line = next(lines, None)
             if batch:
                 port.write(bytes(batch))

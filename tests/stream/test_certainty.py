@@ -2,6 +2,8 @@
 
 import pytest
 
+from fabctl.sim.faults import parse_faults
+from fabctl.sim.port import SimPort
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.replies import State, Status
 from fabctl.stream.stops import EndState
@@ -65,6 +67,15 @@ def test_offsets_told_out_of_turn_are_doubtful(between, doubtful):
     assert sure.doubtful == doubtful
 
 
+def test_offsets_a_line_asks_for_are_not_doubtful_once():
+    sure = heard((0.1, (9.0, 0, 0), TELLS))
+    sure.expect_offsets()
+    sure.report(TELLS, (9.0, 0.0, 0.0), 0.2)
+    assert sure.proven
+    sure.report(TELLS, (9.0, 0.0, 0.0), 0.3)
+    assert not sure.proven
+
+
 def test_new_offsets_may_be_told_at_any_time():
     sure = heard((0.1, (9.0, 0, 0), TELLS), (0.2, (9.0, 0, 0), Status(State.RUN, wco_mm=(1.0, 0.0, 0.0))))
     assert not sure.doubtful
@@ -96,3 +107,12 @@ def test_a_homing_command_that_arrived_as_another_one_is_no_homing(bench, wire, 
     assert result.end_state is EndState.UNKNOWN
     assert "homed" not in it.kinds
     assert it.rest() == (0.0, 0.0)
+
+
+def test_a_program_that_ends_with_m2_and_loses_its_answer_ends_at_a_known_place(bench, new_job):
+    it = bench()
+    # the answer to the last line: seven commands of our own are answered before the program's
+    it.port = SimPort(it.machine.settings(), faults=parse_faults("ok-lost:at=14"))
+    result = it.run(new_job().say("M3S5000").go(5, 0, 0, 600).go(5, 5, 0, 600).say("M5").say("M2"))
+    assert "M2" in result.reason
+    assert result.end_state is EndState.KNOWN
