@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from typing import Any
 
@@ -30,7 +29,7 @@ def run(scale: float) -> dict[str, Any]:
         "lines": lines * COUNTS[-1],
         **{f"core_percent_{case['count']}": case["core_percent"] for case in cases},
         **{f"cpu_us_a_line_{case['count']}": case["cpu_us"] for case in cases},
-        **{f"percent_of_rate_{case['count']}": case["percent_of_rate"] for case in cases},
+        **{f"ring_dry_percent_{case['count']}": case["dry_percent"] for case in cases},
         "most_bytes_in_flight": max(case["most_bytes"] for case in cases),
         "cases": cases,
     }
@@ -48,9 +47,7 @@ def measure(count: int, lines: int) -> dict[str, Any]:
         "cpu_s": cpu_s,
         "core_percent": 100 * cpu_s / taken_s,
         "cpu_us": 1e6 * cpu_s / (count * lines),
-        "percent_of_rate": 100 * statistics.median(
-            lines / end["result"]["duration_s"] / PER_S for end in ends
-        ),
+        "dry_percent": 100 * it.far.said["dry"] / it.far.said["answered"],
         "most_bytes": it.far.said["most_waiting_bytes"],
         "late_p99_ms": 1000 * it.far.said["late_p99_s"],
     }
