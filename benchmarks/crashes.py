@@ -52,6 +52,9 @@ HOLD_AT = 300
 ABORT_AT = 700
 LIMIT_S = 60.0
 AT_ONCE = 6
+SETTLE_S = 0.02
+LINGER_S = 2.0
+"""Longer than a guard needs to notice a death and to stop the machine."""
 ENDED = "ended"
 """A file that stands in the folder of a sender that came to its end alive."""
 _CHUNK = 4096
@@ -187,6 +190,7 @@ def die(
     task: Mapping[str, Any],
     kill_after_s: float | None = None,
     feed_mm_min: int = FEED_MM_MIN,
+    linger_s: float = 0.0,
 ) -> Death:
     """Let a sender work on a machine until it is dead or done, and compare what is said with what is true.
 
@@ -202,6 +206,8 @@ def die(
         When to kill it, s after its start; None when it kills itself, or shall come to its end.
     feed_mm_min : int
         How fast it goes, mm/min.
+    linger_s : float
+        How long to look afterwards whether anything starts by itself, s.
     """
     folder.mkdir(parents=True)
     pause_at = PAUSE_AT if task["do"] == "carry out" else None
@@ -214,11 +220,18 @@ def die(
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     _wait(lambda: born(pid) != token, LIMIT_S)
+    # what the dead one had sent is still on its way
+    time.sleep(SETTLE_S)
+    arrived = machine.raw.count(b"\n")
+    time.sleep(linger_s)
     truth = machine.truth()
     said = [statement(run) for run in run_folders(folder / "runs")]
     how = str(task.get("point") or f"after {kill_after_s or LIMIT_S:.3f} s")
     died = not (folder / ENDED).exists()
-    return Death(how, said[0].state if said else "no run", died, list(_untrue(said, truth)))
+    untrue = list(_untrue(said, truth))
+    if truth.raw.count(b"\n") > arrived:
+        untrue.append("lines were sent after the sender had died")
+    return Death(how, said[0].state if said else "no run", died, untrue)
 
 
 def _quick_machine(folder: Path) -> Machine:

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.campaigns import record_campaign
 from benchmarks.course import WHAT, Course, Truth, course, lies
-from benchmarks.crashes import Nursery, at_points, at_random, points
-from fabctl.record.statement import Statement
+from benchmarks.crashes import LINGER_S, Nursery, at_points, at_random, die, points
+from fabctl.record.statement import Statement, statement
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are POSIX")
 SEED = 20
@@ -39,6 +39,13 @@ def test_a_sender_killed_at_a_named_point_leaves_a_true_statement(nursery, tmp_p
     assert _untrue(deaths) == []
     assert [death.how for death in deaths if not death.died] == []
     assert [death.state for death in deaths[:3]] == ["not started", "crashed", "done"]
+
+
+def test_after_a_death_nothing_starts_by_itself(nursery, tmp_path):
+    death = die(nursery, tmp_path / "one", {"do": "send"}, 1.5, linger_s=LINGER_S)
+    assert (death.state, death.untrue) == ("crashed", [])
+    (run,) = (tmp_path / "one" / "runs").iterdir()
+    assert statement(run).guard in {"", "stopped, position known"}
 
 
 @pytest.mark.campaign
