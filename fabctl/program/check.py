@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 DWELL_LONG_S = 600.0
+SLOWEST_MM_MIN = 0.1
+"""The last decimal of a feed word."""
 BEAM_STILL_S = 0.3
 """A beam that stands longer burns."""
 
@@ -361,7 +363,8 @@ def rewrite(program: Program, machine: Machine, *, decimals: int | None = None) 
     told = told_from(program)
     limit = feed_limits(program, machine)
     cutting = (moves["motion"] != RAPID) & (moves["motion"] != DWELL)
-    moves["feed"] = np.where(cutting, np.minimum(moves["feed"], limit), 0.0)
+    # inverse time over a speck of a way asks for less than a line can say: it is rounded up
+    moves["feed"] = np.where(cutting, np.clip(moves["feed"], SLOWEST_MM_MIN, limit), 0.0)
     most = machine.head.max_rpm if machine.head.kind == "spindle" else machine.head.full_scale
     speed = np.where(state["spindle"] > 0, np.clip(state["speed"], 0, most), 0.0)
     moves["power"] = speed / machine.head.full_scale

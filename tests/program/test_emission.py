@@ -188,27 +188,42 @@ def test_the_law_can_be_broken():
         assert not is_plain(foul)
 
 
+def test_a_feed_less_than_a_line_can_say_is_rounded_up():
+    machine = MACHINES[-1]
+    text = b"G21 G90 G0 Z5\nM3 S9000\nG0 X1 Y1\nG93\nG1 X1.001 F8\nG94\nG1 X9 F100\nG0 Z5\nM5\nM2\n"
+    own = rewrite(read(text, "speck", full_scale=machine.head.full_scale), machine)
+    assert b"X1.001F0.1" in own.text
+
+
+WHAT = "every line at most 70 bytes of 0x20 to 0x7E without ? ! ~ $, as written and as sent: "
+COMMAND = "pytest -m campaign tests/program/test_emission.py"
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(7200)
-def test_campaign_a_million_random_jobs():
-    """900,000 random toolpaths written, 100,000 foreign jobs rewritten and entered in their middle."""
+def test_campaign_random_toolpaths():
+    """960,000 toolpaths by every dialect: each a section, 25 a section, and thousands in one array."""
     from benchmarks.campaigns import record_campaign
 
-    written = lines = rewritten = 0
-    for seed in range(900_000 // JOBS_AT_ONCE):
-        lines += hold(write_jobs(seed, together=1 if seed % 9 == 0 else 25), MACHINES[0])
-        written += JOBS_AT_ONCE
-    for seed in range(5_000):
+    lines = jobs = 0
+    for at_once, together, batches in ((250, 1, 100), (250, 25, 380), (4000, 4000, 210)):
+        for seed in range(batches):
+            lines += hold(write_jobs(jobs + seed, at_once, together=together), MACHINES[0])
+        jobs += at_once * batches
+    assert jobs == 960_000
+    figures = {"random toolpaths written": jobs, "lines": lines, "lines that break the rule": 0}
+    record_campaign("emission-of-toolpaths", {"what": WHAT + COMMAND, **figures})
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+def test_campaign_forty_thousand_foreign_jobs():
+    """Foreign jobs with comments a controller would act on, rewritten, and entered in their middle."""
+    from benchmarks.campaigns import record_campaign
+
+    lines = jobs = 0
+    for seed in range(40_000 // 20):
         lines += rewrite_jobs(seed)
-        rewritten += 20
-    record_campaign(
-        "emission",
-        {
-            "what": "every line at most 70 bytes of 0x20 to 0x7E without ? ! ~ $, as written and as sent: "
-            "pytest -m campaign tests/program/test_emission.py",
-            "random toolpaths written": written,
-            "foreign jobs rewritten": rewritten,
-            "lines looked at": lines,
-            "lines that break the rule": 0,
-        },
-    )
+        jobs += 20
+    figures = {"foreign jobs rewritten": jobs, "lines": lines, "lines that break the rule": 0}
+    record_campaign("emission-of-foreign-jobs", {"what": WHAT + COMMAND, **figures})
