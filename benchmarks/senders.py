@@ -60,6 +60,7 @@ def fabctl(url: str, job: Dense) -> dict[str, Any]:
     from fabctl.stream.port import open_port
     from fabctl.stream.run import Hooks, Order
     from fabctl.stream.sender import run
+    from fabctl.stream.text import read_text
 
     span, port = Span(), open_port(url)
 
@@ -72,10 +73,13 @@ def fabctl(url: str, job: Dense) -> dict[str, Any]:
         job.text, job.machine, job.permit, legs=job.legs(), home=False, here_mm=(0.0, 0.0, 0.0)
     )
     before = time.process_time()
+    read_text(job.text, job.machine.firmware.line_limit_chars)
+    read = time.process_time() - before
     result = run(port, order, Hooks(transition=told))
     span.end()
     port.close()
-    whole = time.process_time() - before
+    # as for the peer: reading the text counts, meeting the controller does not
+    whole = read + span.cpu_s
     return {"end": result.end_state.value, "reason": result.reason, "whole_cpu_s": whole} | vars(span)
 
 

@@ -16,6 +16,8 @@ SHARE = 0.5
 """Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
 KEPT = 0.8
 """A turn counts half after three more: the rate follows the program's."""
+MEASURE_S = 1.0
+"""So often no answer lies while a report is awaited, to learn how long the way is."""
 BYTE_S = 10 / 115_200
 REPORT_S = 55 * BYTE_S
 """What a report itself takes on the wire; an `ok` takes next to nothing."""
@@ -36,6 +38,8 @@ class Gather:
     _seconds: float = 0.0
     _then_s: float | None = None
     _port: Gathers | None = None
+    _measuring: bool = True
+    _measure_s: float = 0.0
 
     def __post_init__(self) -> None:
         """See whether the port can rest."""
@@ -55,16 +59,25 @@ class Gather:
             self._port.gather_s = self.rest_s(sent_bytes, line_bytes, self.link.port.clock_s())
 
     def rest_s(self, sent_bytes: int, line_bytes: int, now_s: float) -> float:
-        """Return how long the ring lasts, by half, s; 0 while a status report is awaited."""
+        """Return how long the ring lasts, by half, s; 0 while a report is awaited that shows the way."""
         if not sent_bytes:
             return 0.0
         taken_s = 0.0 if self._then_s is None else now_s - self._then_s
         self._then_s = now_s
         self._bytes = KEPT * self._bytes + sent_bytes
         self._seconds = KEPT * self._seconds + taken_s
-        if not line_bytes or self.link.asks:
+        if not line_bytes or self._measures(now_s):
             return 0.0
         room = self.link.connection.window_bytes - line_bytes
         lasts_s = room * self._seconds / self._bytes
         way_s = max(0.0, self.link.answer_s - REPORT_S) + line_bytes * BYTE_S
         return max(0.0, min(MOST_S, SHARE * lasts_s, lasts_s - way_s))
+
+    def _measures(self, now_s: float) -> bool:
+        """Tell whether a report is awaited whose delay is to be the way's alone."""
+        if self.link.asks:
+            self._measuring = self._measuring or now_s >= self._measure_s
+            return self._measuring
+        if self._measuring:
+            self._measuring, self._measure_s = False, now_s + MEASURE_S
+        return False

@@ -22,7 +22,7 @@ POLL_S = 0.2
 FAST_POLL_S = 0.05
 SILENCE_S = 1.5
 """With a poll every 0.2 s a missing answer is noticed within 2 s."""
-QUICKEST_GROWS = 1.1
+QUICKEST_GROWS = 1.02
 """The quickest answer to a poll is forgotten by so much at each of the next."""
 BANNER_S = 3.0
 AGAIN_S = 0.8

@@ -50,7 +50,19 @@ def test_nothing_rests_while_a_report_is_awaited_or_nothing_was_sent_or_the_ring
     assert gather.rest_s(0, LINE, 2.0) == 0
     assert gather.rest_s(LINE, 0, 2.003) == 0
     gather.link._asked_since_s = 2.0
-    assert gather.rest_s(LINE, LINE, 2.006) == 0
+    assert gather.rest_s(LINE, LINE, 9.0) == 0
+
+
+def test_one_report_a_second_shows_how_long_the_way_is_and_the_others_may_lie(gather):
+    rests(gather)
+    gather.link._asked_since_s = 1.0
+    assert gather.rest_s(LINE, LINE, 1.2) > 0
+    assert gather.rest_s(LINE, LINE, 2.1) == 0
+    assert gather.rest_s(LINE, LINE, 2.11) == 0
+    gather.link._asked_since_s = None
+    assert gather.rest_s(LINE, LINE, 2.12) > 0
+    gather.link._asked_since_s = 2.2
+    assert gather.rest_s(LINE, LINE, 2.3) > 0
 
 
 @pytest.fixture
