@@ -42,6 +42,7 @@ ALLOWED_MM = 0.05
 AFTER_S = 5.0
 HELD_S = 1.0
 PLATE_MM, SURFACE_MM = 1.5, -4.0
+WHAT = "every act by hand under every kind of fault: python -m benchmarks.by_hand --record"
 SKIPPED = frozenset({"spindle-dead", "usb-renamed"})
 """Kinds that have nothing to do with acts by hand, or outlive the port."""
 
@@ -298,9 +299,8 @@ def main() -> None:
         }
         record_campaign(f"by-hand/{name}", figures)
     kinds = len(KINDS) - len(SKIPPED)
-    what = "every act by hand under every kind of fault: python -m benchmarks.by_hand --record"
     record_campaign(
-        "by-hand-in-all", {"what": what, "runs": total, "kinds": kinds, "lies": lies, "hangs": ends["hangs"]}
+        "by-hand-in-all", {"what": WHAT, "runs": total, "kinds": kinds, "lies": lies, "hangs": ends["hangs"]}
     )
 
 

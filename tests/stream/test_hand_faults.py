@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.by_hand import DEEDS, SKIPPED, campaign, try_one
+from benchmarks.by_hand import DEEDS, SKIPPED, WHAT, campaign, try_one
 from benchmarks.campaigns import record_campaign
 from fabctl.sim.faults import KINDS
 
@@ -38,5 +38,5 @@ def test_no_act_lies_or_moves_afterwards_under_any_fault():
         ends[verdict.end] += 1
         lies += [(deed.name, kind.name, seed, lie) for lie in verdict.lies]
     figures = {"runs": sum(ends.values()), "kinds": len(TRIED), "lies": len(lies), "hangs": ends["hangs"]}
-    record_campaign("by-hand-in-all", figures)
+    record_campaign("by-hand-in-all", {"what": WHAT} | figures)
     assert lies == []
