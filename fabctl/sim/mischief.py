@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -42,9 +41,7 @@ class Mischief:
         armed = [arm(fault, seed, index) for index, fault in enumerate(faults)]
         self._down = Spoiler(of_count(armed, Count.SENT))
         self._up = Spoiler(of_count(armed, Count.HEARD), "reply-")
-        self._answers = AnswerSpoiler(of_count(armed, Count.ANSWERS))
-        self.jitter_s = 0.0
-        self._dice = random.Random(f"{seed}/jitter")  # noqa: S311 - dice, no secret
+        self.answers = AnswerSpoiler(of_count(armed, Count.ANSWERS), seed)
         board = controller.board
         # a test may share one wiring between controllers
         board.plant.wiring = replace(board.plant.wiring)
@@ -74,9 +71,7 @@ class Mischief:
     def _to_host(self, reply: bytes) -> tuple[bytes, float]:
         if self._quiet(reply):
             return b"", 0.0
-        reply, late_s = self._answers.spoil(reply)
-        if self.jitter_s:
-            late_s += self._dice.uniform(0, self.jitter_s)
+        reply, late_s = self.answers.spoil(reply)
         return self._up.spoil(reply), late_s
 
     def after(self, fault: Fault, act: Callable[[], None], name: str = "for_s") -> None:
@@ -257,7 +252,7 @@ def _latency(m: Mischief, fault: Fault) -> None:
 
 
 def _jitter(m: Mischief, fault: Fault) -> None:
-    m.jitter_s = fault.values["ms"] / 1000
+    m.answers.jitter_s = fault.values["ms"] / 1000
 
 
 def _host_stall(m: Mischief, fault: Fault) -> None:

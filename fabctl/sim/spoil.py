@@ -175,18 +175,27 @@ class AnswerSpoiler:
     ----------
     armed : list of Armed
         Faults whose kind counts answers.
+    seed : int
+        Of the jitter.
+
+    Attributes
+    ----------
+    jitter_s : float
+        How much later any reply may come.
     """
 
-    def __init__(self, armed: list[Armed]) -> None:
+    def __init__(self, armed: list[Armed], seed: int = 0) -> None:
         self._armed = armed
+        self._dice = random.Random(f"{seed}/jitter")  # noqa: S311 - dice, no secret
+        self.jitter_s = 0.0
         self.count = 0
 
     def spoil(self, reply: bytes) -> tuple[bytes, float]:
         """Return what becomes of one reply, and how many s later it comes."""
+        late_s = self._dice.uniform(0, self.jitter_s) if self.jitter_s else 0.0
         if not reply.startswith((b"ok", b"error:")):
-            return reply, 0.0
+            return reply, late_s
         self.count += 1
-        late_s = 0.0
         for armed in self._armed:
             if armed.due <= self.count:
                 reply = _ON_ANSWERS[armed.fault.kind.name](reply, armed.fault)

@@ -101,12 +101,7 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     _refuse_stored_lines(port, heard)
     notes = _compare(port, settings, machine, firmware)
     build = next((event for event in heard if isinstance(event, Version)), None)
-    if link.certainty.lost:
-        raise LinkError(
-            f"{link.certainty.lost} while it was asked what it is",
-            file=port.name,
-            remedy="look at the controller's power supply and USB cable, then connect again",
-        )
+    _refuse_restarted(link)
     link.strict = True
     return link, Controller(
         version=build.version if build else version,
@@ -196,6 +191,15 @@ def _refuse_unknown(port: Port, firmware: Firmware, heard: list[Event]) -> None:
             f"the controller says what {firmware.title} never says: {unknown[0]}",
             file=port.name,
             remedy="`fabctl machine conform PORT` tells which firmware it is: name it in the profile",
+        )
+
+
+def _refuse_restarted(link: Link) -> None:
+    if link.certainty.lost:
+        raise LinkError(
+            f"{link.certainty.lost} while it was asked what it is",
+            file=link.port.name,
+            remedy="look at the controller's power supply and USB cable, then connect again",
         )
 
 

@@ -76,6 +76,53 @@ class _Way(NamedTuple):
     lasts_s: float
 
 
+class _Pace:
+    """How soon each place of a path can be reached, and which places the machine can be at.
+
+    Parameters
+    ----------
+    tolerance_mm : float
+    rates_mm_s : (x, y, z) float, optional
+        Without them every place can be reached at once.
+    """
+
+    def __init__(self, tolerance_mm: float, rates_mm_s: Point | None) -> None:
+        self._tolerance_mm = tolerance_mm
+        self._rates_mm_s = rates_mm_s
+        self._soonest_s = 0.0
+        self._places_s = [0.0]
+        self.in_order = True
+
+    def way(self, start_mm: Point, leg: Leg) -> _Way:
+        """Put a leg behind those before."""
+        begin_s, lasts_s = self._soonest_s, _soonest_s(start_mm, leg, self._rates_mm_s)
+        self._soonest_s += lasts_s
+        return _Way(start_mm, leg, begin_s, lasts_s)
+
+    def forget(self) -> None:
+        """Let the machine be anywhere."""
+        self._places_s.clear()
+        self.in_order = True
+
+    def follow(self, position_mm: Point, near: list[_Way], within_s: float) -> None:
+        """Keep those places that can have been reached from one of the places before."""
+        if self._rates_mm_s is None:
+            return
+        places = [
+            (way.soonest_s + share * way.lasts_s, blur_s)
+            for way in near
+            for blur_s in (_blur_s(way, self._tolerance_mm),)
+            for share in shares(position_mm, way.start_mm, way.leg, self._tolerance_mm)
+        ]
+        followed = [
+            place
+            for place, blur_s in places
+            if any(before - blur_s <= place <= before + within_s + blur_s for before in self._places_s)
+        ]
+        self.in_order = bool(followed) or not self._places_s
+        self._places_s = followed or [place for place, _ in places]
+
+
 class PathWatch:
     """The moves between the last proven and the last sent line.
 
@@ -93,12 +140,6 @@ class PathWatch:
         A shorter move may be less than a step and take no block.
     rates_mm_s : (x, y, z) float, optional
         Fastest each axis can be: then a place is also asked whether it can have been reached so soon.
-
-    Attributes
-    ----------
-    in_order : bool
-        Whether the places located so far can follow each other on the path. A move that is left out, or
-        not made to its end, leaves no place beside the path.
 
     Examples
     --------
@@ -127,10 +168,7 @@ class PathWatch:
         self._least_mm = least_mm
         self._proven = 0
         self._near = 0
-        self._rates_mm_s = rates_mm_s
-        self._soonest_s = 0.0
-        self._places_s = [0.0]
-        self.in_order = True
+        self._pace = _Pace(tolerance_mm, rates_mm_s)
         self.watches = self._next is not None
 
     @property
@@ -164,7 +202,7 @@ class PathWatch:
         if not near:
             return Place(self._proven, sent, min(offs))
         at_most = self._window[near[-1]].leg.number
-        self._follow(position_mm, [self._window[index] for index in near], within_s)
+        self._pace.follow(position_mm, [self._window[index] for index in near], within_s)
         self._near = near[-1] - near[0] + 1
         for _ in range(near[0]):
             self._window.popleft()
@@ -176,28 +214,17 @@ class PathWatch:
         """Return the legs that may be under way at the place located last, and those prepared behind them."""
         return [way.leg for way in islice(self._window, self._near + SEGMENTS)]
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the places located so far can follow each other on the path.
+
+        A move that is left out, or not made to its end, leaves no place beside the path.
+        """
+        return self._pace.in_order
+
     def anywhere(self) -> None:
         """Forget where the machine was: a person may have moved it."""
-        self._places_s.clear()
-        self.in_order = True
-
-    def _follow(self, position_mm: Point, near: list[_Way], within_s: float) -> None:
-        """Keep those places on the path that can have been reached from one of the places before."""
-        if self._rates_mm_s is None:
-            return
-        places = [
-            (way.soonest_s + share * way.lasts_s, blur_s)
-            for way in near
-            for blur_s in (_blur_s(way, self._tolerance_mm),)
-            for share in shares(position_mm, way.start_mm, way.leg, self._tolerance_mm)
-        ]
-        followed = [
-            place
-            for place, blur in places
-            if any(before - blur <= place <= before + within_s + blur for before in self._places_s)
-        ]
-        self.in_order = bool(followed) or not self._places_s
-        self._places_s = followed or [place for place, _ in places]
+        self._pace.forget()
 
     def take_all(self, sent: int) -> Point:
         """Take the moves of all lines sent and return where they end, mm, work coordinates."""
@@ -207,9 +234,7 @@ class PathWatch:
     def _extend(self, sent: int) -> None:
         while self._next is not None and self._next.number <= sent:
             leg = _settled(self._next, self._tip)
-            lasts_s = _soonest_s(self._tip, leg, self._rates_mm_s)
-            self._window.append(_Way(self._tip, leg, self._soonest_s, lasts_s))
-            self._soonest_s += lasts_s
+            self._window.append(self._pace.way(self._tip, leg))
             self._tip = leg.end_mm
             self._next = next(self._legs, None)
 

@@ -248,9 +248,7 @@ class _Run:
                 and connection.fits(line.text)
                 and self._hooks.sending(line.number) is not False
             ):
-                batch += connection.send_line(line.text, line.number)
-                if self._words.take(line.text):
-                    self._link.certainty.expect_offsets()
+                batch += _sent(self._link, self._words, line)
                 line = next(lines, None)
             if batch:
                 port.write(bytes(batch))
@@ -415,6 +413,13 @@ class _Run:
 def _corners(box_mm: tuple[float, ...]) -> tuple[Point, Point]:
     x0, y0, z0, x1, y1, z1 = box_mm
     return (x0, y0, z0), (x1, y1, z1)
+
+
+def _sent(link: Link, words: Words, line: WireLine) -> bytes:
+    """Take a line into account everywhere, and return its bytes."""
+    if words.take(line.text):
+        link.certainty.expect_offsets()
+    return link.connection.send_line(line.text, line.number)
 
 
 def _say(outcome: Outcome) -> str:
