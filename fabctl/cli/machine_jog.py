@@ -119,21 +119,25 @@ def _asked(machine: Machine) -> Callable[[], str | None]:
 def _obeyed(session: Session, words: list[str]) -> Json:
     """Do what one line of the console says."""
     verb, rest = words[0].lower(), tuple(words[1:])
-    if verb == "home" and not rest:
-        return session.do("home")
-    if verb == "zero" and rest:
-        return session.do("zero", here_mm=pairs_of(rest, default_mm=0.0))
-    if verb == "probe" and len(rest) <= 1:
-        return session.do("probe", plate_mm=parse_length_mm(rest[0]) if rest else 0.0)
-    if verb == "unlock" and len(rest) == 1:
-        return session.do("unlock", position=rest[0])
-    if verb == "where" and not rest:
-        return session.do("where")
-    if verb[0] in "xyz" and verb != "zero":
+    if verb in _WORDS:
+        least, most, act = _WORDS[verb]
+        if least <= len(rest) <= most:
+            return act(session, rest)
+    elif verb[0] in "xyz":
         feeds = [word for word in words if word[0] in "fF"]
         way = pairs_of(tuple(word for word in words if word not in feeds))
         return _step(session, way, _feed(feeds))
     raise InputError(f"{' '.join(words)!r} is no word here", remedy=f"one of\n{CONSOLE}")
+
+
+_WORDS: dict[str, tuple[int, int, Callable[[Session, tuple[str, ...]], Json]]] = {
+    "home": (0, 0, lambda session, _: session.do("home")),
+    "where": (0, 0, lambda session, _: session.do("where")),
+    "zero": (1, 3, lambda session, axes: session.do("zero", here_mm=pairs_of(axes, default_mm=0.0))),
+    "probe": (0, 1, lambda session, plate: session.do("probe", plate_mm=parse_length_mm((*plate, "0")[0]))),
+    "unlock": (1, 1, lambda session, word: session.do("unlock", position=word[0])),
+}
+"""Words of the console: how many may follow at least and at most, and what is done."""
 
 
 def _feed(words: list[str]) -> float | None:

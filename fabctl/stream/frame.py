@@ -20,7 +20,7 @@ from fabctl.stream.manual import (
     way_by,
 )
 from fabctl.stream.reach import demand_inside
-from fabctl.stream.replies import State
+from fabctl.stream.replies import Point, State
 from fabctl.stream.stops import Cause
 
 FEED_MM_MIN = 3000.0
@@ -85,35 +85,49 @@ async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float =
     StoppedError
         At a fault, or when the head is not seen to be off at the end.
     """
+    _demand_sound(machine, box, feed_mm_min)
+    await demand_idle(link)
+    _, _, z = link.work_mm or (0.0, 0.0, 0.0)
+    height = max(box.height_mm, z) if machine.has_z else z
+    (x0, y0), (x1, y1) = box.low_mm, box.high_mm
+    corners = tuple((x, y, height) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)))
+    for corner in corners[:4]:
+        demand_inside(link, machine, corner)
+    feed = min(feed_mm_min, *machine.max_rate_mm_min[:2])
+    await answered(link, OFF, SETTLE_S)
+    if height > z:
+        await travel(link, machine, (None, None, height))
+    await travel(link, machine, (x0, y0, None))
+    power = machine.head.pointer_power
+    await _round(link, machine, corners, feed, power * machine.head.full_scale)
+    if head_is_off(link) is False:
+        raise link.fail(Cause.HEAD_ON, "the head is on after the frame")
+    demand_place(link, machine, (round(x0, 3), round(y0, 3), round(height, 3)))
+    return Framed(box, feed, power, link.homed)
+
+
+def _demand_sound(machine: Machine, box: Box, feed_mm_min: float) -> None:
     (x0, y0), (x1, y1) = box.low_mm, box.high_mm
     if not (x0 <= x1 and y0 <= y1 and feed_mm_min > 0):
         raise RefusedError(f"no box from {box.low_mm} to {box.high_mm}", remedy="name its lower left first")
     if machine.has_z and not box.height_mm > 0:
         raise RefusedError(f"a frame at Z{box.height_mm:g} would touch the stock", remedy="trace it above Z0")
-    await demand_idle(link)
-    _, _, z = link.work_mm or (0.0, 0.0, 0.0)
-    height = max(box.height_mm, z) if machine.has_z else z
-    corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))
-    for x, y in corners[:4]:
-        demand_inside(link, machine, (x, y, height))
-    feed = min(feed_mm_min, *machine.max_rate_mm_min[:2])
-    power = machine.head.pointer_power if machine.head.kind == "laser" else 0.0
-    await answered(link, OFF, SETTLE_S)
-    if height > z:
-        await travel(link, machine, (None, None, height))
-    await travel(link, machine, (*corners[0], None))
+
+
+async def _round(
+    link: Link, machine: Machine, corners: tuple[Point, ...], feed_mm_min: float, speed: float
+) -> None:
+    """Go round once and stand, the head off."""
     # M3 shows an even line, and the way is sent as a whole: the beam never stands still at a corner
-    head = f"M3S{power * machine.head.full_scale:.2f}" if power else ""
-    limit_s = sum(travel_limit_s(machine, (*a, height), (*b, height), feed) for a, b in pairwise(corners))
-    way = way_by(link, machine, *((x - x0, y - y0, 0.0) for x, y in corners))
-    for at, (x, y) in enumerate(corners[1:]):
-        line = f"G21G90{head if at == 0 else ''}G1X{x:.3f}Y{y:.3f}F{feed:.0f}"
+    head = f"M3S{speed:.2f}" if speed else ""
+    limit_s = sum(travel_limit_s(machine, a, b, feed_mm_min) for a, b in pairwise(corners))
+    x0, y0, _ = corners[0]
+    way = way_by(link, machine, *((x - x0, y - y0, 0.0) for x, y, _ in corners))
+    for x, y, _ in corners[1:]:
+        line = f"G21G90{head}G1X{x:.3f}Y{y:.3f}F{feed_mm_min:.0f}"
         await answered(link, line.encode(), limit_s, way)
+        head = ""
     await answered(link, OFF, limit_s, way)
     await answered(link, DRAIN, limit_s, way)
     await link.wait_for(frozenset({State.IDLE}), SETTLE_S, "the end of the frame")
     await link.fresh_status()
-    if head_is_off(link) is False:
-        raise link.fail(Cause.HEAD_ON, "the head is on after the frame")
-    demand_place(link, machine, (round(x0, 3), round(y0, 3), round(height, 3)))
-    return Framed(box, feed, power, link.homed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -102,6 +102,7 @@ async def by_hand(
         # nobody drives this any more: no byte can be sent from here
         raise
     except BaseException:
+        # whatever happened on our side, the machine comes first; the error goes on afterwards
         await halt(link, Cause.INTERRUPTED, braking_limit_s(machine))
         raise
     finally:
@@ -117,8 +118,8 @@ async def _stopped(link: Link, machine: Machine, error: LinkError) -> Ended[Any]
     return Ended(end_state, cause, error.problem, outcome)
 
 
-def _attending(link: Link, operator: Operator) -> Any:
-    def attend() -> None:
+def _attending(link: Link, operator: Operator) -> Callable[[], None]:
+    def _attend() -> None:
         stop = operator.wants_hold or operator.wants_abort
         # homing knows neither hold nor abort: any request to stop is a reset there
         if operator.wants_reset or (stop and link.quiet):
@@ -126,7 +127,7 @@ def _attending(link: Link, operator: Operator) -> Any:
         if stop:
             raise link.fail(Cause.OPERATOR_ABORT, "the operator asked to stop")
 
-    return attend
+    return _attend
 
 
 async def demand_idle(link: Link) -> Status:
