@@ -2,10 +2,10 @@
 
 The far end is the virtual controller in real time, in a process of its own, with the computing time of an
 ATmega328P for every line and 1 or 16 ms between two hand-overs of a USB adapter. Each sender is a process of
-its own as well and is polled, or polls, at 5 Hz; senders take turns. A figure is lines a second between the
-first and the last step of the tool, on the controller's own clock. All processes of the row come first on the
-processors where the account may (`fabctl.daemon.haste`), peers and controller like us; a run whose controller
-process still had to wait for a core is repeated.
+its own as well, and polls: we ten times a second, peers five times; senders take turns. A figure is lines a
+second between the first and the last step of the tool, on the controller's own clock. All processes of the
+row come first on the processors where the account may (`fabctl.daemon.haste`), peers and controller like us;
+a run whose controller process still had to wait for a core is repeated.
 
 *The controller's own limit* is the same job on the same controller in virtual time with nothing between it
 and the text: bytes take no time on the wire, answers arrive at once, and the ring is filled up at every one.
@@ -122,7 +122,7 @@ def run(scale: float) -> dict[str, Any]:
     return {
         "name": "link",
         "what": f"{lines} dense lines each of {len(JOBS)} jobs to an 8-bit controller on a pseudo-terminal, "
-        f"`?` at 5 Hz, 1 and 16 ms of latency",
+        f"`?` at 10 Hz (peers 5 Hz), 1 and 16 ms of latency",
         "scale": scale,
         "missing": missing,
         "lines": lines,

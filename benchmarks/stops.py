@@ -132,7 +132,7 @@ def _stop_again_and_again(peers: Sequence[Line], stops: int, rng: random.Random)
     asked_s: list[list[float]] = [[] for _ in peers]
     for _ in range(-(-stops // len(peers))):
         for index, peer in enumerate(peers):
-            time.sleep(rng.uniform(0.001, 0.02))
+            time.sleep(rng.uniform(0.0005, 0.006))
             asked_s[index].append(time.monotonic())
             peer.say("hold")
         for peer in peers:
