@@ -385,7 +385,8 @@ class _Judge:
         if NEWLINE in self.recorder.lines_after(banner_s) and math.isfinite(self.started_s):
             verdict.lies.append("a line was sent after an unasked banner")
         trace = self.port.trace
-        late = (trace.time_s > banner_s + 0.1) & trace.moving()
+        made = np.linalg.norm(np.diff(trace.xyz_mm, axis=0, prepend=trace.xyz_mm[:1]), axis=1)
+        late = (trace.time_s > banner_s + 0.1) & (made > 0)
         if late.any():
             verdict.lies.append("it moved after an unasked banner")
 

@@ -25,6 +25,7 @@ SILENCE_S = 1.5
 QUICKEST_GROWS = 1.02
 """The quickest answer to a poll is forgotten by so much at each of the next."""
 BANNER_S = 3.0
+HELD: frozenset[State] = frozenset(state for state in State if state.value.startswith(("Hold", "Door")))
 AGAIN_S = 0.8
 """After an alarm Grbl says nothing for 0.5 s: a second reset then would bring a second, unasked banner."""
 
@@ -204,6 +205,8 @@ class Link:
         StoppedError
             When it is refused, or not answered in time.
         """
+        if self.connection.state in HELD:
+            raise self.fail(Cause.HELD, f"{line.decode()} has to wait: {self.connection.state}")
         self.port.write(self.connection.send_line(line))
         deadline_s = self.port.clock_s() + limit_s
         heard: list[Event] = []

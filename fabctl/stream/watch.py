@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import SLACK_S
-from fabctl.stream.link import FAST_POLL_S, Link
+from fabctl.stream.link import Link
 from fabctl.stream.path import Leg, PathWatch, Place
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.stops import Cause
@@ -16,7 +16,8 @@ STALL_S = 1.6
 """With a poll every 0.2 s a stall is noticed within 2 s."""
 WATCH_POLL_S = 0.1
 """While a program runs: what strays is seen within 0.15 s. Ten reports a second cost an 8-bit board 0.8 %."""
-STANDING_BEAM_S = 0.04
+SOON_S = 0.03
+STANDING_BEAM_S = 0.025
 """Between the report that first shows it and the one that stops it; in all less than 0.3 s."""
 PIERCING_S = 0.3
 FEED_MARGIN = 1.01
@@ -64,7 +65,7 @@ class Watch:
     @property
     def poll_s(self) -> float:
         """How soon the next report is wanted, s: sooner when the last one was odd."""
-        return WATCH_POLL_S if self._beam_since_s is None and not self._odd else FAST_POLL_S
+        return WATCH_POLL_S if self._beam_since_s is None and not self._odd else SOON_S
 
     def __post_init__(self) -> None:
         """Begin now, where the machine stands."""
