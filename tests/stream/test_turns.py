@@ -153,7 +153,7 @@ def test_overrides_asked_for_in_mid_run_are_read_back_and_lost_bytes_are_made_go
 def test_a_zero_from_which_the_job_leaves_the_travel_is_refused_before_anything_moves(bench, new_job, homed):
     it = bench("plywood-router-600x900", options=homed())
     job = new_job().go(10, 0, 0).go(10, 500, 0, 900)
-    with pytest.raises(RefusedError, match="X10.000 is at 7.000 on the machine"):
+    with pytest.raises(RefusedError, match=r"X10\.000 is at 7\.000 on the machine"):
         it.run(job, home=True, here_mm=(0.0, 0.0, 0.0), box_mm=(0, 0, 0, 10, 500, 0))
     assert b"G0X10" not in it.wire.sent
 
