@@ -26,6 +26,7 @@ from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
 from fabctl.stream.reach import demand_inside
+from fabctl.stream.protocol import Connection
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
@@ -34,6 +35,7 @@ from fabctl.stream.text import Text, WireLine, read_text
 from fabctl.stream.turns import drive
 from fabctl.stream.watch import Watch
 
+TAKES_LINES = frozenset({State.IDLE, State.RUN, State.CHECK})
 DRAIN = b"G4P0.01"
 """Answered only when the planner is empty; moves nothing."""
 
@@ -241,13 +243,7 @@ class _Run:
         while line is not None or connection.unanswered:
             batch = bytearray()
             waiting = not connection.unanswered
-            while (
-                line is not None
-                and not line.pause
-                and connection.state in {State.IDLE, State.RUN, State.CHECK}
-                and connection.fits(line.text)
-                and self._hooks.sending(line.number) is not False
-            ):
+            while line is not None and _may_go(line, connection, self._hooks):
                 batch += _sent(self._link, self._words, line)
                 line = next(lines, None)
             if batch:
@@ -408,6 +404,15 @@ class _Run:
             work_mm=outcome.work_mm,
             notes=self._controller.notes,
         )
+
+
+def _may_go(line: WireLine, connection: Connection, hooks: Hooks) -> bool:
+    return (
+        not line.pause
+        and connection.state in TAKES_LINES
+        and connection.fits(line.text)
+        and hooks.sending(line.number) is not False
+    )
 
 
 def _corners(box_mm: tuple[float, ...]) -> tuple[Point, Point]:
