@@ -25,8 +25,8 @@ from fabctl.stream.path import PathWatch
 from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
-from fabctl.stream.reach import demand_inside
 from fabctl.stream.protocol import Connection
+from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
