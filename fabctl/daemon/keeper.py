@@ -10,10 +10,11 @@ from typing import Any
 
 from fabctl.daemon.acts import ACTS
 from fabctl.daemon.bench import Bench
+from fabctl.daemon.doubt import Doubt
 from fabctl.daemon.guard import Guard
 from fabctl.daemon.loop import Loop, Pollable, Task
 from fabctl.daemon.recorded import Ended, RecordedRun, Watchers
-from fabctl.errors import FabctlError, InputError, LinkError, RefusedError
+from fabctl.errors import FabctlError, InputError, LinkError, RefusedError, StoppedUnknownError
 from fabctl.shop.machine import Machine
 from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import halt
@@ -22,7 +23,7 @@ from fabctl.stream.link import Link
 from fabctl.stream.locks import found_again, serial_number_of
 from fabctl.stream.override import Overrides, demand_possible
 from fabctl.stream.run import Fact, Pause, Progress
-from fabctl.stream.stops import Cause, Operator
+from fabctl.stream.stops import Cause, EndState, Operator
 
 AGAIN_S = 2.0
 """How long after a lost port it is looked for again, s."""
@@ -99,6 +100,7 @@ class Keeper:
         self._link: Link | None = None
         self._waiting: Doing | None = None
         self._doing: Doing | None = None
+        self._doubt = Doubt(machine)
         self._trouble = ""
         self._closing = False
 
@@ -142,6 +144,7 @@ class Keeper:
             "connected": self._link is not None,
             **_seen(self._link),
             "trouble": self._trouble,
+            "not_known": self._doubt.axes,
             "doing": doing.name if doing is not None else None,
         }
         if doing is not None:
@@ -214,6 +217,8 @@ class Keeper:
                 file=self.machine.name,
                 remedy="wait for its end, or abort it",
             )
+        if name == "run":
+            self._doubt.demand()
         self._waiting = Doing(name, args, reply, Operator(self._task.wake))
         self._task.wake()
 
@@ -235,6 +240,8 @@ class Keeper:
         if self._guard is not None and port.descriptor is not None:
             self._guard.release(port.descriptor)
         port.close()
+        if self._link is not None and error is not None:
+            self._doubt.lost(str(error))
         self._task = self._link = None
         for doing in (self._doing, self._waiting):
             if doing is not None and error is not None:
@@ -258,7 +265,10 @@ class Keeper:
             self._doing = doing
             try:
                 reply = await self._do(doing, link, controller)
+                self._doubt.settled(doing.name, doing.args)
             except FabctlError as error:
+                if isinstance(error, StoppedUnknownError) or doing.progress is not None:
+                    self._doubt.lost(error.problem)
                 reply = error_json(error)
             self._doing = None
             link.strict, link.cause, link.attend = True, None, None
@@ -273,6 +283,8 @@ class Keeper:
                 raise
             outcome = await halt(link, link.cause, braking_limit_s(self.machine))
             known = "known" if outcome.position_known else "not known"
+            if not outcome.position_known:
+                self._doubt.lost(error.problem)
             self._trouble = f"{error.problem}; position {known}"
             self.tell({"event": "trouble", "text": self._trouble})
             if link.cause in {Cause.SILENCE, Cause.PORT_LOST}:
@@ -293,6 +305,8 @@ class Keeper:
         )
         run = RecordedRun(doing.folder, self.machine, watchers, wake=self._loop.wake)
         ended: Ended = await run.carry_out(link, controller)
+        if ended.result.end_state is EndState.UNKNOWN:
+            self._doubt.lost(ended.result.reason)
         self.tell({"event": "ended", "end_state": ended.record.end_state, "folder": str(doing.folder)})
         return {
             "result": asdict(ended.result),

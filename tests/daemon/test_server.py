@@ -182,5 +182,15 @@ def test_a_port_that_is_lost_in_mid_run_ends_it_unknown_and_is_kept_again_once_i
         assert said["result"]["result"]["head_off"] is None
         assert last_certain(folder).end_state == "stopped, position unknown"
         with serve_socket(machine.settings(), Options(), port=number):
-            assert await_connected(it)["homed"] is False
+            said = await_connected(it)
+            assert (said["homed"], said["not_known"]) == (False, "XYZ")
+            with it.line() as line:
+                again = str(it.run_folder("again"))
+                with pytest.raises(RefusedError, match="position of X, Y, Z is not known"):
+                    line.ask("run", folder=again)
+                line.ask("zero", here_mm={"X": 0.0, "Y": 0.0})
+                with pytest.raises(RefusedError, match="position of Z is not known"):
+                    line.ask("run", folder=again)
+                line.ask("zero", here_mm={"Z": 0.0})
+                assert line.ask("run", folder=again)["result"]["end_state"] == "done"
             it.end()
