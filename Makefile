@@ -39,6 +39,7 @@ campaign: $(VENV)/.fabctl-dev
 
 check: $(VENV)/.fabctl-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -69,9 +69,7 @@ def fabctl(url: str, job: Dense) -> dict[str, Any]:
         if kind == "started":
             span.begin()
 
-    order = Order(
-        job.text, job.machine, job.permit, legs=job.legs(), home=False, here_mm=(0.0, 0.0, 0.0)
-    )
+    order = Order(job.text, job.machine, job.permit, legs=job.legs(), home=False, here_mm=(0.0, 0.0, 0.0))
     before = time.process_time()
     read_text(job.text, job.machine.firmware.line_limit_chars)
     read = time.process_time() - before

@@ -141,9 +141,7 @@ def find_run(name: str, root: Path | None = None) -> Path:
     if len(found) == 1:
         return found[0].folder
     seen = f"{len(found)} runs are called so" if found else "there is no such run"
-    raise InputError(
-        seen, file=name, remedy="name one that `fabctl runs` lists, in full, or its folder"
-    )
+    raise InputError(seen, file=name, remedy="name one that `fabctl runs` lists, in full, or its folder")
 
 
 def look_back(folder: Path, machine: Machine | None = None) -> Past:

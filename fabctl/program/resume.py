@@ -66,9 +66,7 @@ class ReEntry:
         return number - self.opening_lines + self.line - 1 if number > self.opening_lines else 0
 
 
-def reenter(
-    program: Program, machine: Machine, line: int, *, zero_mm: Point | None = None
-) -> ReEntry:
+def reenter(program: Program, machine: Machine, line: int, *, zero_mm: Point | None = None) -> ReEntry:
     """Build the way back into a program.
 
     Parameters

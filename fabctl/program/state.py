@@ -123,9 +123,7 @@ def _lines_before(data: bytes, line: int) -> bytes:
     return data[:at]
 
 
-def own_program(
-    data: bytes, source: str, machine: Machine, tools: Sequence[str] = ()
-) -> Program:
+def own_program(data: bytes, source: str, machine: Machine, tools: Sequence[str] = ()) -> Program:
     """Open a text that `write` or `rewrite` wrote: a run's ``program.nc``.
 
     Parameters

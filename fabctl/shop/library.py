@@ -37,7 +37,6 @@ MAX_BYTES = 1_000_000
 """No honest profile comes near it; a device or a log given by mistake is refused before it is parsed."""
 
 
-
 def shipped_folder(shelf: Shelf) -> Path:
     """Return the folder of what fabctl ships, in a checkout and in an installed wheel alike.
 

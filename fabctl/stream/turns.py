@@ -36,9 +36,7 @@ def bytes_within(timeout_s: float) -> Generator[float, bytes, bytes]:
     return (yield timeout_s)
 
 
-def drive(
-    port: Port, work: Coroutine[Any, Any, Result], beat: Callable[[], None] | None = None
-) -> Result:
+def drive(port: Port, work: Coroutine[Any, Any, Result], beat: Callable[[], None] | None = None) -> Result:
     """Run one piece of work to its end, blocking.
 
     Parameters
