@@ -17,6 +17,7 @@ from fabctl.sim.faults import KINDS, Count, Fault, Kind, Seen
 from fabctl.sim.outputs import FULL_DUTY
 from fabctl.sim.port import SimPort
 from fabctl.sim.trace import Kind as Motion
+from fabctl.sim.trace import Trace
 from fabctl.stream.run import Hooks, Pause, Progress, RunResult
 from fabctl.stream.sender import run as send
 from fabctl.stream.stops import Cause, EndState, Operator
@@ -213,7 +214,17 @@ class Reference:
 @functools.cache
 def reference(name: str) -> Reference:
     """Run a job on a clean wire."""
-    job = setup(name)
+    return clean_run(setup(name))
+
+
+def clean_run(job: Setup) -> Reference:
+    """Run a job on a clean wire, and see what it comes to.
+
+    Raises
+    ------
+    RefusedError
+        When it does not come to its end.
+    """
     port = SimPort(job.machine.settings(), job.options())
     recorder = Recorder(port)
     started: dict[Count, float] = {}
@@ -224,18 +235,17 @@ def reference(name: str) -> Reference:
 
     result = send(recorder, job.order, Hooks(transition=_transition, arm=lambda _pause: True))
     if result.end_state is not EndState.DONE:
-        raise RefusedError(f"{name} does not run on a clean wire: {result.reason}", remedy="mend the job")
+        raise RefusedError(f"{job.name} does not run on a clean wire: {result.reason}", remedy="mend the job")
     sizes = recorder.sizes | {Count.SECONDS: port.clock_s()}
-    way, power, speed = _way(port, started[Count.SECONDS])
+    way, power, speed = _way(port.trace, started[Count.SECONDS])
     peaks = _peaks(job, way, power, speed)
     here = np.array(job.here_mm)
     plan = np.vstack((here, flatten_moves(job.job.moves, here, CHORD_MM)[0]))
     return Reference(sizes, started, plan, *peaks, sizes[Count.SECONDS] - started[Count.SECONDS])
 
 
-def _way(port: SimPort, since_s: float) -> tuple[Floats, Floats, Floats]:
+def _way(trace: Trace, since_s: float) -> tuple[Floats, Floats, Floats]:
     """Return the true path since a time in work coordinates, and power and speed up to each vertex."""
-    trace = port.trace
     first = max(int(np.searchsorted(trace.time_s, since_s, side="right")) - 1, 0)
     times, offsets = trace.offset_changes
     zero = offsets[max(int(np.searchsorted(times, since_s, side="right")) - 1, 0)]
@@ -279,8 +289,12 @@ def draw(kind: Kind, seed: int) -> tuple[str, Fault, random.Random]:
     # one in six strikes while the connection is made, homed or zeroed
     at = dice.uniform(0, low) if dice.random() < 1 / 6 else dice.uniform(low, high)
     at = float(max(1, round(at))) if kind.count is not Count.SECONDS else at
-    values = {key: _drawn(dice, key, p.default, p.low, p.high) for key, p in kind.parameters.items()}
-    return name, Fault(kind, at if kind.count is not Count.ALWAYS else None, 0.0, values), dice
+    return name, Fault(kind, at if kind.count is not Count.ALWAYS else None, 0.0, figures(kind, dice)), dice
+
+
+def figures(kind: Kind, dice: random.Random) -> dict[str, float]:
+    """Draw all parameters of a kind."""
+    return {key: _drawn(dice, key, p.default, p.low, p.high) for key, p in kind.parameters.items()}
 
 
 def _drawn(dice: random.Random, key: str, default: float, low: float, high: float) -> float:
@@ -322,7 +336,28 @@ def one(kind_name: str, seed: int) -> Verdict:
         return Verdict("hang", lies=["it hangs"], reason=f"{port.controller.state}")
     except (LinkError, RefusedError) as error:
         return _judged_refusal(port, error)
-    return _Judge(job, clean, port, recorder, kind, hand, started[0] if started else math.inf).judge(result)
+    witness = _seen(port, recorder, kind, started[0] if started else math.inf)
+    return Judge(job, clean, witness, kind, deed=hand.deed).judge(result)
+
+
+def _seen(port: SimPort, recorder: Recorder, kind: Kind, started_s: float) -> Witness:
+    """Let the machine live on after a run's end, and return what it knows then."""
+    controller, trace = port.controller, port.trace
+    gone = port.mischief.gone or port.mischief.writes_fail or controller.frozen
+    # a controller nobody reaches runs its buffers out
+    controller.advance(controller.clock_s + 1.0)
+    before = trace.xyz_mm[-1]
+    controller.advance(controller.clock_s + 30.0)
+    banner_s = recorder.unasked_banner_s()
+    return Witness(
+        trace,
+        started_s,
+        after_mm=math.dist(before, trace.xyz_mm[-1]),
+        deaf=gone or kind.name in HOST_STANDS,
+        head_on=controller.board.outputs.pwm / FULL_DUTY > 0 and trace.head_works,
+        banner_s=banner_s,
+        late=recorder.lines_after(banner_s) if math.isfinite(banner_s) else b"",
+    )
 
 
 def _judged_refusal(port: SimPort, error: LinkError | RefusedError) -> Verdict:
@@ -335,28 +370,52 @@ def _judged_refusal(port: SimPort, error: LinkError | RefusedError) -> Verdict:
     return verdict
 
 
+@dataclass(frozen=True)
+class Witness:
+    """What a machine knows of a run that has ended.
+
+    Parameters
+    ----------
+    trace : Trace
+        Up to long after the end.
+    started_s : float
+        When the first line of the program could leave, on the machine's clock; infinity when none did.
+    after_mm : float
+        How far it moved after the end was named.
+    deaf : bool
+        The fault took the controller from the host: nothing it sends has an effect, or it does not run.
+    head_on : bool
+    banner_s : float
+        When the host heard a banner it had not asked for; infinity when it did not.
+    late : bytes
+        All lines of the host after that.
+    """
+
+    trace: Trace
+    started_s: float
+    after_mm: float
+    deaf: bool
+    head_on: bool
+    banner_s: float = math.inf
+    late: bytes = b""
+
+
 @dataclass
-class _Judge:
+class Judge:
     """All that is asked of a run that ended by name."""
 
     job: Setup
     clean: Reference
-    port: SimPort
-    recorder: Recorder
-    kind: Kind
-    hand: Hand
-    started_s: float
+    witness: Witness
+    kind: Kind | None
+    deed: str = ""
 
     def judge(self, result: RunResult) -> Verdict:
+        """Compare what a run says of its end with what the machine knows."""
         verdict = Verdict(
             result.end_state.value, result.cause.value, head=result.head_off, reason=result.reason
         )
-        verdict.deaf_host = (
-            self.port.mischief.gone
-            or self.port.mischief.writes_fail
-            or self.port.controller.frozen
-            or self.kind.name in HOST_STANDS
-        )
+        verdict.deaf_host = self.witness.deaf
         self._after_the_end(result, verdict)
         self._restart(verdict)
         self._path(result, verdict)
@@ -364,27 +423,28 @@ class _Judge:
         self._head(result, verdict)
         return verdict
 
+    @property
+    def _unseen(self) -> bool:
+        """Whether the fault is one that Grbl itself does not know of."""
+        return self.kind is not None and self.kind.seen is Seen.NEVER
+
     def _after_the_end(self, result: RunResult, verdict: Verdict) -> None:
-        """Nothing moves after the end was named; a controller nobody reaches runs its buffers out."""
-        controller, trace = self.port.controller, self.port.trace
-        controller.advance(controller.clock_s + 1.0)
-        before = trace.xyz_mm[-1]
-        controller.advance(controller.clock_s + 30.0)
-        if math.dist(before, trace.xyz_mm[-1]) > 0 and not verdict.deaf_host and result.head_off is not None:
+        """Nothing moves after the end was named."""
+        if self.witness.after_mm > 0 and not verdict.deaf_host and result.head_off is not None:
             verdict.lies.append("it moved after its end")
-        if result.end_state is EndState.KNOWN and self.kind.seen is not Seen.NEVER:
-            off = math.dist(result.mpos_mm or (math.inf,) * 3, trace.xyz_mm[-1])
+        if result.end_state is EndState.KNOWN and not self._unseen:
+            off = math.dist(result.mpos_mm or (math.inf,) * 3, self.witness.trace.xyz_mm[-1])
             if off > ALLOWED_MM:
                 verdict.lies.append(f"position known, and {off:.3f} mm wrong")
 
     def _restart(self, verdict: Verdict) -> None:
         """After a banner nobody asked for, no line leaves and nothing moves."""
-        banner_s = self.recorder.unasked_banner_s()
+        banner_s = self.witness.banner_s
         if not math.isfinite(banner_s):
             return
-        if NEWLINE in self.recorder.lines_after(banner_s) and math.isfinite(self.started_s):
+        if NEWLINE in self.witness.late and math.isfinite(self.witness.started_s):
             verdict.lies.append("a line was sent after an unasked banner")
-        trace = self.port.trace
+        trace = self.witness.trace
         made = np.linalg.norm(np.diff(trace.xyz_mm, axis=0, prepend=trace.xyz_mm[:1]), axis=1)
         # Grbl lets prepared steps of homing run out, 50 ms of them, when a reset comes between two passes
         homing = trace.kind == Motion.HOMING
@@ -393,18 +453,18 @@ class _Judge:
             verdict.lies.append("it moved after an unasked banner")
 
     def _path(self, result: RunResult, verdict: Verdict) -> None:
-        if not math.isfinite(self.started_s):
+        if not math.isfinite(self.witness.started_s):
             return
-        way, power, speed = _way(self.port, self.started_s)
+        way, power, speed = _way(self.witness.trace, self.witness.started_s)
         verdict.away_mm = _farthest_mm(way, self.clean.plan)
         verdict.away_share = verdict.away_mm / self._bound_mm(braking=True)
-        if result.end_state is not EndState.DONE or self.kind.seen is Seen.NEVER:
+        if result.end_state is not EndState.DONE or self._unseen:
             return
         here = np.array(self.job.here_mm)
         verdict.off_mm = deviation(np.vstack((here, way)), self.job.job.moves, here).max_mm
         if verdict.off_mm > ALLOWED_MM + self._bound_mm(braking=False):
             verdict.lies.append(f"done, and {verdict.off_mm:.3f} mm off the path")
-        if self.kind.count is not Count.SENT or self.hand.deed:
+        if self.kind is None or self.kind.count is not Count.SENT or self.deed:
             return
         found = _peaks(self.job, way, power, speed)
         long_enough = _lengths(self.job.job.moves, here) > 0.3
@@ -425,7 +485,7 @@ class _Judge:
     def _beam(self, verdict: Verdict) -> None:
         if self.job.machine.head.kind != "laser":
             return
-        trace = self.port.trace
+        trace = self.witness.trace
         standing = (trace.kind == Motion.STAND) & (trace.power > 0)
         spans = np.diff(trace.time_s, prepend=0.0) * standing
         groups = itertools.groupby(
@@ -436,8 +496,7 @@ class _Judge:
             verdict.lies.append(f"the beam stood for {verdict.beam_s:.2f} s")
 
     def _head(self, result: RunResult, verdict: Verdict) -> None:
-        on = self.port.controller.board.outputs.pwm / FULL_DUTY > 0 and self.port.trace.head_works
-        if on and result.head_off is True:
+        if self.witness.head_on and result.head_off is True:
             verdict.lies.append("the head is on and was said to be off")
         if result.end_state is EndState.DONE and result.head_off is not True:
             verdict.lies.append("done, and the head not seen to be off")
