@@ -16,7 +16,11 @@ from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
 
 if TYPE_CHECKING:
+    from fabctl.job.folder import Work
+    from fabctl.job.level import HeightMap
     from fabctl.job.run import Run
+    from fabctl.shop.machine import Machine
+    from fabctl.shop.stock import Stock
 
 
 @click.command()
@@ -60,37 +64,17 @@ def send(
     The file itself never reaches the wire: its motion is read, checked and written anew. First Ctrl-C: feed
     hold. Second: soft reset. Neither is an emergency stop.
     """
-    from fabctl.job.check import STDIN, inspect, load_program, rewritten
-    from fabctl.job.folder import Work
     from fabctl.job.level import zero_guard
-    from fabctl.job.resume import enter_at, questions
 
     chosen = machine_named(machine, file)
     piece = stock_named(material, stock)
     height_map = map_named(map_, file) if map_ else None
-    if height_map is None:
-        report = inspect(load_program(Path(file)), chosen, piece)
-        program, permit = rewritten(report, piece)
-    else:
-        laid = laid_out(file, chosen, height_map, piece, from_line=from_line)
-        report, program, permit = laid.report, laid.program, laid.permit
-    notes(str(f) for f in report.findings if f.severity != "error")
-    estimated = report.estimated_s or 0.0
-    told = {
-        "program": f"{file}, {report.program.line_count} lines, {program.line_count} on the wire",
-        "cut length": f"{report.cut_mm / 1000:.3f} m",
-        "time estimated": format_duration(estimated),
-    }
-    if height_map is not None:
-        told["height map"] = spoken(laid, height_map)["height map"] + ": the same stock, not moved since"
-    work = Work(program, chosen, permit, title=Path(file).stem if file != STDIN else "stdin")
-    work = replace(work, material=material or "", estimated_s=estimated, cut_mm=report.cut_mm)
+    work, told = _checked(file, chosen, piece, height_map, from_line=from_line)
     asked: tuple[str, ...] = ()
     if from_line is not None:
-        entry, entered = enter_at(program, chosen, from_line, piece, work.title)
-        work, asked = replace(entered, material=work.material), questions(entry, chosen)
-        told |= {"from line": f"{from_line}", "way back": "\n          ".join(entry.steps)}
-        told["time estimated"] = format_duration(work.estimated_s)
+        work, way_back, asked = _entered(work, from_line, piece)
+        told |= way_back
+    work = replace(work, material=material or "")
     if dry_run:
         click.echo(facts(told))
         say("dry run: nothing was sent")
@@ -108,6 +92,46 @@ def send(
 
 run = send
 """The same command by the name the record of its work has."""
+
+
+def _checked(
+    file: str, machine: Machine, stock: Stock | None, height_map: HeightMap | None, *, from_line: int | None
+) -> tuple[Work, dict[str, str]]:
+    """Check a file for its machine and write it anew, flat or laid onto the stock; say what it comes to."""
+    from fabctl.job.check import STDIN, inspect, load_program, rewritten
+    from fabctl.job.folder import Work
+
+    told = {}
+    if height_map is None:
+        report = inspect(load_program(Path(file)), machine, stock)
+        program, permit = rewritten(report, stock)
+    else:
+        laid = laid_out(file, machine, height_map, stock, from_line=from_line)
+        report, program, permit = laid.report, laid.program, laid.permit
+        told["height map"] = spoken(laid, height_map)["height map"] + ": the same stock, not moved since"
+    notes(str(f) for f in report.findings if f.severity != "error")
+    title = Path(file).stem if file != STDIN else "stdin"
+    estimated = report.estimated_s or 0.0
+    work = Work(program, machine, permit, title, estimated_s=estimated, cut_mm=report.cut_mm)
+    return work, {
+        "program": f"{file}, {report.program.line_count} lines, {program.line_count} on the wire",
+        "cut length": f"{report.cut_mm / 1000:.3f} m",
+        "time estimated": format_duration(estimated),
+        **told,
+    }
+
+
+def _entered(work: Work, from_line: int, stock: Stock | None) -> tuple[Work, dict[str, str], tuple[str, ...]]:
+    """Find the safe way into the middle of a program; return it with what is said and asked before it."""
+    from fabctl.job.resume import enter_at, questions
+
+    entry, entered = enter_at(work.program, work.machine, from_line, stock, work.title)
+    told = {
+        "from line": f"{from_line}",
+        "way back": "\n          ".join(entry.steps),
+        "time estimated": format_duration(entered.estimated_s),
+    }
+    return entered, told, questions(entry, work.machine)
 
 
 def tell_run(run: Run, *, json_: bool) -> None:

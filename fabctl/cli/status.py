@@ -43,29 +43,39 @@ def status(run: str | None, all_: bool, json_: bool, out: str | None) -> int:
     """
     from fabctl.record.statement import statement
 
-    root = Path(out) if out else None
-    if root is not None and not root.is_dir():
-        raise InputError("there is no such folder", file=str(root), remedy="name the one --out named before")
     kept = _kept()
-    said = [statement(folder, partial(_carried_on, kept)) for folder in _folders(run, root, all_=all_)]
+    said = [statement(folder, partial(_carried_on, kept)) for folder in _folders(run, out, all_=all_)]
     told = {item.machine for item in said}
-    others = {name: live for name, live in kept.items() if run is None and name not in told}
+    idle = {name: live for name, live in kept.items() if run is None and name not in told}
     if json_:
-        rows = [_row(item) | {"kept": kept.get(item.machine)} for item in said]
-        as_json(rows + [{"name": "", "machine": name, "kept": live} for name, live in others.items()])
-        return 0
-    blocks = [_words(item) | _live_words(kept.get(item.machine)) for item in said]
-    blocks += [{"machine": name} | _live_words(live) for name, live in others.items()]
-    if blocks:
-        click.echo("\n\n".join(map(facts, blocks)))
+        as_json(_rows(said, kept, idle))
+    elif said or idle:
+        click.echo("\n\n".join(map(facts, _blocks(said, kept, idle))))
     else:
         click.echo("no runs yet", err=True)
     return 0
 
 
-def _folders(run: str | None, root: Path | None, *, all_: bool) -> tuple[Path, ...]:
+def _rows(said: list[Statement], kept: Mapping[str, Live], idle: Mapping[str, Live]) -> list[dict[str, Any]]:
+    """Put runs, and machines kept that have none, into rows for programs."""
+    rows = [_row(item) | {"kept": kept.get(item.machine)} for item in said]
+    return rows + [{"name": "", "machine": name, "kept": live} for name, live in idle.items()]
+
+
+def _blocks(
+    said: list[Statement], kept: Mapping[str, Live], idle: Mapping[str, Live]
+) -> list[dict[str, str]]:
+    """Put runs, and machines kept that have none, into words."""
+    blocks = [_words(item) | _live_words(kept.get(item.machine)) for item in said]
+    return blocks + [{"machine": name} | _live_words(live) for name, live in idle.items()]
+
+
+def _folders(run: str | None, out: str | None, *, all_: bool) -> tuple[Path, ...]:
     from fabctl.record.statement import find_run, latest_of_each_machine, run_folders
 
+    root = Path(out) if out else None
+    if root is not None and not root.is_dir():
+        raise InputError("there is no such folder", file=str(root), remedy="name the one --out named before")
     if run is not None:
         return (find_run(run, root),)
     return run_folders(root) if all_ else latest_of_each_machine(root)

@@ -40,7 +40,14 @@ _LATER = {".stp": "STEP", ".jpg": "JPEG"} | {
 }
 _IMAGES = frozenset({"PNG", "JPEG", "BMP", "GIF"})
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
+_GZIP = b"\x1f\x8b"
 _BY_NAME = {".svg": "svg", ".svgz": "svg", ".dxf": "dxf", ".stl": "stl"}
+_CLAIMS = {
+    "": "it",
+    "svg": "not an SVG file: it",
+    "dxf": "not a DXF file: it",
+    "stl": "not an STL file: it",
+}
 
 
 def read_design(
@@ -154,28 +161,33 @@ def kind_of(data: bytes, source: str) -> str:
     if not data.strip(b"\0 \t\r\n"):
         seen = f"{len(data)} bytes, all of them zero or blank" if data else "the file is empty"
         raise DesignError(seen, file=source, remedy="save or copy it again")
-    named = _BY_NAME.get(Path(source).suffix.lower(), "")
+    suffix = Path(source).suffix.lower()
+    named = _BY_NAME.get(suffix, "")
+    kind = _kind_seen(data, named)
+    if kind:
+        return kind
+    later = _LATER.get(suffix)
+    if later:
+        as_what, remedy = (" as drawings", _BURN) if later in _IMAGES else ("", _REMEDY)
+        raise DesignError(f"{later} files cannot be read yet{as_what}", file=source, remedy=remedy)
+    other = next((name for magic, name in _OTHERS if data.startswith(magic)), "")
+    if other:
+        raise DesignError(f"{_CLAIMS[named]} looks like {other}", file=source, remedy=_REMEDY)
+    if not named:
+        raise DesignError("neither SVG, DXF nor STL, by content and by name", file=source, remedy=_REMEDY)
+    return named
+
+
+def _kind_seen(data: bytes, named: str) -> str:
+    """Return the format the content shows, "" when it shows none that can be read."""
     head = data[:4096]
-    if data[:2] == b"\x1f\x8b":
+    if head.startswith(_GZIP):
         return "svg"
     if head.startswith(b"AutoCAD Binary DXF") or _DXF.match(head.removeprefix(b"\xef\xbb\xbf")):
         return "dxf"
     if _is_binary_stl(data) or (head.lstrip()[:5].lower() == b"solid" and named in ("", "stl")):
         return "stl"
-    if _XML_LOOKS.match(_text(head)):
-        return "svg"
-    later = _LATER.get(Path(source).suffix.lower())
-    if later:
-        as_what, remedy = (" as drawings", _BURN) if later in _IMAGES else ("", _REMEDY)
-        raise DesignError(f"{later} files cannot be read yet{as_what}", file=source, remedy=remedy)
-    for magic, name in _OTHERS:
-        if head.startswith(magic):
-            article = "a" if named == "dxf" else "an"
-            claimed = f"not {article} {named.upper()} file: it" if named else "it"
-            raise DesignError(f"{claimed} looks like {name}", file=source, remedy=_REMEDY)
-    if not named:
-        raise DesignError("neither SVG, DXF nor STL, by content and by name", file=source, remedy=_REMEDY)
-    return named
+    return "svg" if _XML_LOOKS.match(_text(head)) else ""
 
 
 def _text(head: bytes) -> str:

@@ -73,11 +73,10 @@ def _laser(board: Board, command: Command) -> _Laser:
     return out
 
 
-def _execute(board: Board, command: Command) -> Program:
+def _head(board: Board, command: Command) -> Generator[Wait, None, float]:
+    """Take S, T and M3 to M5; return the S word for the motion of this line."""
     gc, now = board.gc, command.block.modal
     laser = _laser(board, command)
-    gc.modal.feed_inverse = now.feed_inverse
-    gc.feed_mm_min = command.feed
     if gc.speed != command.speed or laser.force_sync:
         if gc.modal.spindle != OFF and not laser.moves:
             yield from motion.spindle_sync(board, gc.modal.spindle, 0.0 if laser.off else command.speed)
@@ -87,6 +86,14 @@ def _execute(board: Board, command: Command) -> Program:
     if gc.modal.spindle != now.spindle:
         yield from motion.spindle_sync(board, now.spindle, speed)
         gc.modal.spindle = now.spindle
+    return speed
+
+
+def _execute(board: Board, command: Command) -> Program:
+    gc, now = board.gc, command.block.modal
+    gc.modal.feed_inverse = now.feed_inverse
+    gc.feed_mm_min = command.feed
+    speed = yield from _head(board, command)
     yield from _coolant(board, command)
     if command.block.non_modal == "G4":
         yield from motion.dwell(board, command.dwell_s)

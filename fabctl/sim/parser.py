@@ -226,13 +226,9 @@ def _motion(command: Command, state: ParserState, used: set[str]) -> None:
         return
     if command.axis_command != MOTION:
         return
-    if motion == 0:
-        if not has_axes:
-            command.axis_command = ""
-        return
-    if command.feed == 0.0:
+    if motion != 0 and command.feed == 0.0:
         raise RejectedError(22)
-    if motion == 1:
+    if motion in (0, 1):
         if not has_axes:
             command.axis_command = ""
         return

@@ -18,6 +18,7 @@ from fabctl.sim.realtime import (
     SPINDLE_STEPS,
     SPINDLE_STOP,
     Exec,
+    Realtime,
     SpindleStop,
     State,
     Steps,
@@ -142,16 +143,23 @@ def _door(board: Board) -> None:
     rt.suspend |= Suspend.AJAR
 
 
+def _leave_door(rt: Realtime) -> None:
+    """Begin to restore what the open door switched off; once that is done, be idle."""
+    if rt.suspend & Suspend.AJAR:
+        return
+    if rt.suspend & Suspend.RESTORED:
+        rt.state = State.IDLE
+    elif rt.suspend & Suspend.RETRACTED:
+        rt.suspend |= Suspend.RESTORING
+
+
 def _start(board: Board, flags: int) -> None:
     rt = board.rt
     rt.exec &= ~Exec.START
     if flags & (Exec.HOLD | Exec.CANCEL | Exec.DOOR):
         return
-    if rt.state is State.DOOR and not rt.suspend & Suspend.AJAR:
-        if rt.suspend & Suspend.RESTORED:
-            rt.state = State.IDLE
-        elif rt.suspend & Suspend.RETRACTED:
-            rt.suspend |= Suspend.RESTORING
+    if rt.state is State.DOOR:
+        _leave_door(rt)
     held = rt.state is State.HOLD and rt.suspend & Suspend.HOLD_COMPLETE
     if rt.state is not State.IDLE and not held:
         return

@@ -241,14 +241,19 @@ def _take_other(block: Block, number: int, fraction: int) -> str:
     return _BARE_GROUPS[number]
 
 
-def _take_m(block: Block, value: float, *, mist: bool) -> None:
+def _m_group(value: float, *, mist: bool) -> str:
     number = int(value)
     if round(100 * (value - number)) > 0:
         raise RejectedError(23)
     group = "coolant" if mist and number == 7 else _M_GROUPS.get(number)
     if group is None or value < 0:
         raise RejectedError(20)
-    modal = block.modal
+    return group
+
+
+def _take_m(block: Block, value: float, *, mist: bool) -> None:
+    group = _m_group(value, mist=mist)
+    modal, number = block.modal, int(value)
     if group == "flow":
         if number != 1:  # M1 is read and ignored
             modal.flow = {0: 3}.get(number, number)

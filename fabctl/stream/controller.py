@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fabctl.errors import LinkError, RefusedError, StoppedError
 from fabctl.shop.firmware import Firmware, load_firmware
@@ -14,6 +15,7 @@ from fabctl.stream.replies import (
     Banner,
     BuildOptions,
     Offset,
+    Point,
     Setting,
     StartupLine,
     State,
@@ -22,6 +24,8 @@ from fabctl.stream.replies import (
     grammar_of,
 )
 from fabctl.stream.turns import bytes_within
+
+_Kind = TypeVar("_Kind", bound=Event)
 
 BOOT_S = 1.5
 """A boot loader listens for about a second after opening; bytes sent meanwhile may keep it there."""
@@ -56,7 +60,7 @@ class Controller:
     ring_bytes: int
     blocks: int
     settings: dict[int, float]
-    offsets: dict[str, tuple[float, float, float]]
+    offsets: dict[str, Point]
     state: State
     notes: tuple[str, ...] = ()
 
@@ -84,34 +88,27 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
         When settings that matter differ, or lines are stored that run by themselves. Nothing moved.
     """
     firmware = firmware_behind(port, machine)
-    window = firmware.window_bytes
-    link = Link(port, firmware, Connection(window, grammar_of(firmware.speaks)))
-    version = await _wake(link)
-    try:
-        status = await link.fresh_status()
-        asks = [line.encode() for line in firmware.speaks.asks]
-        heard = [event for line in asks for event in await link.command(line, DUMP_S)]
-    except StoppedError as error:
-        raise LinkError(error.problem, file=port.name, remedy="switch the controller off and on") from error
+    link = Link(port, firmware, Connection(firmware.window_bytes, grammar_of(firmware.speaks)))
+    banner = await _wake(link)
+    status, heard = await _ask(link)
     _refuse_unknown(port, firmware, heard)
-    options = next((event for event in heard if isinstance(event, BuildOptions)), None)
-    ring = (options and options.ring_bytes) or firmware.rx_buffer_bytes
-    link.connection.window_bytes = min(window, ring - 1)
-    settings = {event.number: event.value for event in heard if isinstance(event, Setting)}
     _refuse_stored_lines(port, heard)
+    settings = {event.number: event.value for event in heard if isinstance(event, Setting)}
     notes = _compare(port, settings, machine, firmware)
-    build = next((event for event in heard if isinstance(event, Version)), None)
     _refuse_restarted(link)
-    link.strict = True
-    return link, Controller(
-        version=build.version if build else version,
-        ring_bytes=ring,
-        blocks=(options and options.blocks) or firmware.planner_blocks - 1,
+    options = _first(heard, BuildOptions) or BuildOptions("")
+    controller = Controller(
+        version=(_first(heard, Version) or banner).version,
+        ring_bytes=options.ring_bytes or firmware.rx_buffer_bytes,
+        blocks=options.blocks or firmware.planner_blocks - 1,
         settings=settings,
-        offsets={event.name: event.xyz_mm for event in heard if isinstance(event, Offset)},
+        offsets=_offsets(heard),
         state=status.state,
         notes=notes,
     )
+    link.connection.window_bytes = min(firmware.window_bytes, controller.ring_bytes - 1)
+    link.strict = True
+    return link, controller
 
 
 def firmware_behind(port: Port, machine: Machine) -> Firmware:
@@ -123,7 +120,7 @@ def firmware_behind(port: Port, machine: Machine) -> Firmware:
     return load_firmware(known) if known else machine.firmware
 
 
-async def read_offsets(link: Link) -> dict[str, tuple[float, float, float]]:
+async def read_offsets(link: Link) -> dict[str, Point]:
     """Ask for the stored offsets with ``$#``: G54 … G59, G28, G30, G92, mm.
 
     Parameters
@@ -136,36 +133,52 @@ async def read_offsets(link: Link) -> dict[str, tuple[float, float, float]]:
     StoppedError
         When it is not answered in time.
     """
-    return {event.name: event.xyz_mm for event in await link.command(b"$#") if isinstance(event, Offset)}
+    return _offsets(await link.command(b"$#"))
 
 
-async def _wake(link: Link) -> str:
+def _offsets(heard: list[Event]) -> dict[str, Point]:
+    return {event.name: event.xyz_mm for event in heard if isinstance(event, Offset)}
+
+
+async def _ask(link: Link) -> tuple[Status, list[Event]]:
+    """Ask a controller for its state, then for all it can tell of itself."""
+    asks = [line.encode() for line in link.firmware.speaks.asks]
+    try:
+        status = await link.fresh_status()
+        return status, [event for line in asks for event in await link.command(line, DUMP_S)]
+    except StoppedError as error:
+        remedy = "switch the controller off and on"
+        raise LinkError(error.problem, file=link.port.name, remedy=remedy) from error
+
+
+async def _wake(link: Link) -> Banner:
     """Reset to a clean start: no half line in the parser, no G92, no modal state of somebody else."""
     port, connection = link.port, link.connection
     start_s = port.clock_s()
     heard: list[Event] = []
-    while port.clock_s() - start_s < BOOT_S and not _has(heard, Banner):
+    while port.clock_s() - start_s < BOOT_S and not _first(heard, Banner):
         heard += connection.receive(await bytes_within(POLL_S))
-    while port.clock_s() - start_s < BOOT_S + WAKE_S and not _has(heard, Banner) and not _has(heard, Status):
+    while port.clock_s() - start_s < BOOT_S + WAKE_S and not _first(heard, Banner, Status):
         heard += await link.pump()
-    state = next((event.state for event in reversed(heard) if isinstance(event, Status)), None)
+    latest = _first(heard[::-1], Status)
+    state = latest and latest.state
     if state in {State.RUN, State.JOG, State.HOME, State.HOLD_BRAKING, State.DOOR_BRAKING}:
         raise LinkError(
             f"the controller is busy: {state}",
             file=port.name,
             remedy="let it finish, or stop it where it was started; nothing was sent but `?`",
         )
-    if not _has(heard, Banner) and state is None:
+    if not _first(heard, Banner, Status):
         raise _no_answer(link, heard)
     heard = await link.reset()
-    banner = next((event for event in heard if isinstance(event, Banner)), None)
+    banner = _first(heard, Banner)
     if banner is None:
         raise _no_answer(link, heard)
-    return banner.version
+    return banner
 
 
-def _has(events: list[Event], kind: type[Banner | Status]) -> bool:
-    return any(isinstance(event, kind) for event in events)
+def _first(events: list[Event], *kinds: type[_Kind]) -> _Kind | None:
+    return next((event for event in events if isinstance(event, kinds)), None)
 
 
 def _no_answer(link: Link, heard: list[Event]) -> LinkError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fabctl.errors import LinkError
 from fabctl.stream.link import FAST_POLL_S, SILENCE_S, Link
-from fabctl.stream.protocol import Realtime
+from fabctl.stream.protocol import Event, Realtime
 from fabctl.stream.replies import STANDING, Alarm, Banner, Point, State, Status
 from fabctl.stream.stops import STOPS, Answer, Cause
 
@@ -17,6 +18,8 @@ IDLE_REPORTS = 3
 HEAD_S = 1.5
 HEAD_POLL_S = 0.02
 BRAKED: frozenset[State] = frozenset({State.HOLD_DONE, State.DOOR_CLOSED, State.DOOR_OPEN})
+RESTARTED: frozenset[State] = frozenset({State.IDLE, State.ALARM})
+"""What a controller says of itself once it has restarted; an alarm waits for an unlock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class Outcome:
     work_mm: Point | None
 
 
+NOTHING_KNOWN = Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
+
+
 async def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
     """Do what the table says for a cause, and verify.
 
@@ -58,6 +64,7 @@ async def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
 
 
 async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
+    """Stop, reset, and compare what is there afterwards with where the machine stood."""
     stood = link.mpos_mm if link.connection.state in STANDING else None
     answer = STOPS[cause].answer
     try:
@@ -67,14 +74,18 @@ async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
         after = await _report_after(link)
     except LinkError:
         # the port is gone: nothing can be sent or known any more
-        return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
-    lost = any(isinstance(event, Alarm) and link.firmware.alarm(event.code).position_lost for event in heard)
-    restarted = any(isinstance(event, Banner) for event in heard)
-    if after is None or not restarted:
-        return Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
+        return NOTHING_KNOWN
+    if after is None or not any(isinstance(event, Banner) for event in heard):
+        return NOTHING_KNOWN
     same = answer is Answer.RELEASE or (stood is not None and link.mpos_mm == stood)
-    known = same and not lost and link.certainty.proven and after.state in {State.IDLE, State.ALARM}
-    return Outcome(known, head_is_off(link), link.mpos_mm, link.work_mm)
+    kept = after.state in RESTARTED and not _tells_of_loss(link, heard)
+    return Outcome(same and kept and link.certainty.proven, head_is_off(link), link.mpos_mm, link.work_mm)
+
+
+def _tells_of_loss(link: Link, heard: Iterable[Event]) -> bool:
+    """Whether an alarm came with the reset after which no position is true."""
+    codes = [event.code for event in heard if isinstance(event, Alarm)]
+    return any(link.firmware.alarm(code).position_lost for code in codes)
 
 
 def head_is_off(link: Link) -> bool | None:

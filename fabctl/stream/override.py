@@ -194,18 +194,19 @@ class Adjusting:
         status : Status, optional
             The latest report; None at a turn without one.
         """
-        if status is not None and status.overrides is not None:
-            self._now = Overrides(*status.overrides)
+        told = None if status is None else status.overrides
+        if told is not None:
+            self._now = Overrides(*told)
         wishes = self._operator.wants_overrides
         if not wishes:
             return
         wanted = replace(self._now, **wishes)
-        settled = wanted == self._now and self._rounds == 0
-        told = status is not None and status.overrides is not None
-        if settled or (told and wanted == self._now) or self._rounds >= ROUNDS:
+        # once bytes are on their way, only a report says what they made of it
+        known = told is not None or self._rounds == 0
+        if (known and wanted == self._now) or self._rounds >= ROUNDS:
             self._operator.wants_overrides = {}
             self._rounds = 0
-        elif self._link.port.clock_s() - self._sent_s > SETTLE_S and (told or self._rounds == 0):
+        elif known and self._link.port.clock_s() - self._sent_s > SETTLE_S:
             self._send(override_bytes(self._now, wanted))
 
     def _send(self, codes: tuple[Realtime, ...]) -> None:
