@@ -48,6 +48,7 @@ class _Whole(NamedTuple):
     bad: Bools  # two points, a sign inside, or another character
 
     def take(self, rows: Ints) -> _Whole:
+        """Return some of the cells, shape (k,) each."""
         return _Whole(
             self.whole.take(rows), self.scale.take(rows), self.marks.take(rows), self.bad.take(rows)
         )

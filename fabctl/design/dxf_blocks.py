@@ -159,6 +159,7 @@ class Walk:
         counts: dict[str, int] = {}
 
         def copies(name: str, stack: tuple[str, ...]) -> int:
+            """Count what one insert of a block draws, itself among them."""
             block, key = self.document.blocks.get(name), name.lower()
             if block is None:
                 return 1

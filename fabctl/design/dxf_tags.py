@@ -231,6 +231,7 @@ def load(data: bytes, source: str) -> tuple[Any, Tags]:
     )
 
     def whole(document: Any) -> Any:
+        """Return a document whose model space is there."""
         document.modelspace()  # a KeyError here is damage, too
         return document
 

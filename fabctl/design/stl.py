@@ -255,23 +255,31 @@ def _unit(
 ) -> tuple[float, Note | None]:
     """Choose mm per unit: told, written in the header, or judged by the size."""
     if units is not None:
-        name = units.strip().lower()
-        if name not in LENGTH_MM:
-            raise DesignError(
-                f"{units!r} is no unit of a solid",
-                file=source,
-                remedy=f"--units takes one of {UNIT_WORDS}",
-            )
-        return LENGTH_MM[name], None
+        return _unit_told(units, source), None
     low, high = extents(mesh)
     size = high - low
-    longest, limit = float(size.max()), largest_mm or COMMON_MM
     header = re.search(rb"\bunits?\s*[=:]\s*([a-z]+)", data[:80].lower())
-    if header and header.group(1).decode() in LENGTH_MM:
-        word = header.group(1).decode()
-        return LENGTH_MM[word], Note(
-            "units", f"read in {word} as its header says: {_box(size * LENGTH_MM[word])}"
+    word = header.group(1).decode() if header else ""
+    if word in LENGTH_MM:
+        text = f"read in {word} as its header says: {_box(size * LENGTH_MM[word])}"
+        return LENGTH_MM[word], Note("units", text)
+    return _unit_by_size(size, largest_mm or COMMON_MM)
+
+
+def _unit_told(units: str, source: str) -> float:
+    name = units.strip().lower()
+    if name not in LENGTH_MM:
+        raise DesignError(
+            f"{units!r} is no unit of a solid",
+            file=source,
+            remedy=f"--units takes one of {UNIT_WORDS}",
         )
+    return LENGTH_MM[name]
+
+
+def _unit_by_size(size: NDArray[np.float64], limit: float) -> tuple[float, Note | None]:
+    """Judge the unit by the size of the part, shape (3,) in that unit; the machine takes `limit` mm."""
+    longest = float(size.max())
     if longest < METRES_BELOW and longest * LENGTH_MM["m"] <= limit:
         return LENGTH_MM["m"], _guess_note("metres", size, LENGTH_MM["m"])
     if longest < INCHES_BELOW and longest * MM_PER_INCH <= limit and _in_64ths(size):

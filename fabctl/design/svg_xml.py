@@ -11,6 +11,7 @@ import codecs
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -208,14 +209,11 @@ def _recover(text: str, error: expat.ExpatError, notes: list[Note]) -> _Builder:
     reason = expat.errors.messages.get(error.code, str(error))
     without = _COMMENT.sub(lambda found: "\n" * found.group().count("\n"), text)
     if without != text:
-        try:
+        with suppress(expat.ExpatError):  # wrong elsewhere, too: the first error is what a person is told
             builder = _run(without)
-        except expat.ExpatError:
-            pass
-        else:
             builder.comments.extend(_COMMENT.findall(text[:4000]))
-            text = f"{reason} in a comment ('--' may not stand there): comments left out"
-            notes.append(Note("xml", text, place))
+            what = f"{reason} in a comment ('--' may not stand there): comments left out"
+            notes.append(Note("xml", what, place))
             return builder
     looks = "" if "<svg" in text[:65536] else "; there is no <svg> in it"
     raise DesignError(

@@ -50,6 +50,7 @@ def near_pairs(points: Floats, reach_mm: float, groups: Ints) -> tuple[Ints, Int
     cells = np.floor((points - points.min(axis=0)) / reach_mm).astype(np.int64)
 
     def key(shift: Ints) -> Hashes:
+        """Hash the cell each point is in, moved by whole cells, shape (n,)."""
         moved = (cells + shift).astype(np.uint64)
         # A clash of two cells in 64 bits costs a comparison, never a wrong pair: distance decides.
         return np.asarray(moved[:, 0] * MIX[0] + moved[:, 1] * MIX[1] + groups.astype(np.uint64) * MIX[2])

@@ -144,18 +144,11 @@ def outward(mesh: Mesh) -> tuple[Mesh, int]:
     count = int(label.max()) + 1
     if count == 1:
         return (flip(mesh), 1) if whole else (mesh, 0)
-    # Tetrahedra to the middle: a body with holes is judged as if it were closed from there.
-    a, b, c = ((mesh.vertices - mesh.vertices.mean(axis=0))[mesh.triangles[:, k]].T for k in range(3))
-    share = sum(a[i] * (b[j] * c[k] - b[k] * c[j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)))
-    volume = np.bincount(label, -share if whole else share, count)
-    if volume.min() >= 0:
+    volume = _sixfold_volumes(mesh, label, count)
+    wrong = volume > 0 if whole else volume < 0
+    if not wrong.any():
         return (flip(mesh), count) if whole else (mesh, 0)
-    a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
-    order = np.argsort(label, kind="stable")
-    begin = np.searchsorted(label[order], np.arange(count))
-    low = np.minimum.reduceat(np.minimum(np.minimum(a, b), c)[order], begin)
-    high = np.maximum.reduceat(np.maximum(np.maximum(a, b), c)[order], begin)
-    wrong = volume < 0
+    low, high = _boxes(mesh, label, count)
     # Few bodies are negative; each is held against all others at once.
     for i in np.flatnonzero(wrong):
         around = np.all((low <= low[i]) & (high >= high[i]), axis=1)
@@ -168,6 +161,27 @@ def outward(mesh: Mesh) -> tuple[Mesh, int]:
         return flip(mesh), count
     triangles = np.where(turn[label][:, None], mesh.triangles[:, [0, 2, 1]], mesh.triangles)
     return Mesh(mesh.vertices, triangles), int(turn.sum())
+
+
+def _sixfold_volumes(mesh: Mesh, label: Ints, count: int) -> Floats:
+    """Return six times the signed volume of each body, shape (count,), mm³.
+
+    Tetrahedra to the middle of the mesh: a body with holes is judged as if it were closed from there.
+    """
+    a, b, c = ((mesh.vertices - mesh.vertices.mean(axis=0))[mesh.triangles[:, k]].T for k in range(3))
+    share = sum(a[i] * (b[j] * c[k] - b[k] * c[j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)))
+    volume: Floats = np.bincount(label, share, count)
+    return volume
+
+
+def _boxes(mesh: Mesh, label: Ints, count: int) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest corner of each body, shape (count, 3) each, mm."""
+    a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
+    order = np.argsort(label, kind="stable")
+    begin = np.searchsorted(label[order], np.arange(count))
+    low: Floats = np.minimum.reduceat(np.minimum(np.minimum(a, b), c)[order], begin)
+    high: Floats = np.maximum.reduceat(np.maximum(np.maximum(a, b), c)[order], begin)
+    return low, high
 
 
 def _unite(n: int, a: Ints, b: Ints, odd: Bools) -> tuple[Ints, Bools]:

@@ -46,6 +46,7 @@ def render_png(scene: Scene) -> bytes:
     shift = np.array([margin - x0 * scale, height - margin + y0 * scale])
 
     def place(points: Floats) -> Floats:
+        """Turn points from mm, y up, into px, y down; shape (n, 2)."""
         placed: Floats = points * (scale, -scale) + shift
         return placed
 

@@ -37,13 +37,20 @@ class Cycle:
     peck: float | None = None
     dwell_s: float = 0.0
 
-    def take(self, words: dict[str, float], unit_mm: float) -> str:
-        """Remember the words of a line; return the name of one still missing."""
+    def take(self, words: dict[str, float], unit_mm: float) -> None:
+        """Remember the words of a line."""
         self.bottom = words["Z"] * unit_mm if "Z" in words else self.bottom
         self.clear = words["R"] * unit_mm if "R" in words else self.clear
         self.peck = words["Q"] * unit_mm if "Q" in words else self.peck
         self.dwell_s = words.get("P", self.dwell_s)
-        return "Z" if self.bottom is None else "R" if self.clear is None else ""
+
+    def missing(self, *, pecks: bool) -> str:
+        """Return the first word a hole still lacks, "" when none; pecks need a Q above zero."""
+        if self.bottom is None:
+            return "Z"
+        if self.clear is None:
+            return "R"
+        return "Q" if pecks and not (self.peck or 0) > 0 else ""
 
 
 def drill(
@@ -63,9 +70,8 @@ def drill(
     retract_old : bool
         G98: up to where the series began, else (G99) to R.
     """
-    missing = cycle.take(words, modes.unit_mm)
-    if modes.motion == 83 and not (cycle.peck or 0) > 0:
-        missing = missing or "Q"
+    cycle.take(words, modes.unit_mm)
+    missing = cycle.missing(pecks=modes.motion == 83)
     if missing or cycle.bottom is None or cycle.clear is None:
         sheet.notes.add("canned-incomplete", number, missing)
         return

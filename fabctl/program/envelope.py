@@ -10,7 +10,7 @@ from fabctl.program.findings import Notebook
 from fabctl.program.model import INCREMENTAL, LOST, Program
 from fabctl.shop.machine import Machine
 from fabctl.shop.stock import Stock
-from fabctl.toolpath.moves import DWELL, RAPID
+from fabctl.toolpath.moves import DWELL, RAPID, Moves
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -110,8 +110,13 @@ def _start(program: Program, machine: Machine, low: Floats, notes: Notebook) -> 
         what = f"the first cut begins wherever the tool stands: no {' and no '.join(unknown)} before it"
     else:
         return
-    blind = at_once and machine.has_z and (low[cut, 2] < -SLACK_MM or is_arc(moves[cut : cut + 1])[0])
+    blind = at_once and machine.has_z and _in_stock(moves, low, cut)
     notes.add("start-unknown", int(line[cut if unknown else 0]), what, severity="error" if blind else None)
+
+
+def _in_stock(moves: Moves, low: Floats, row: int) -> bool:
+    """Whether a move goes below the stock's top, or is an arc: nobody draws one of those in the air."""
+    return bool(low[row, 2] < -SLACK_MM or is_arc(moves[row : row + 1])[0])
 
 
 def _beside(program: Program, stock: Stock, low: Floats, high: Floats, notes: Notebook) -> None:

@@ -142,6 +142,7 @@ class _Now(NamedTuple):
     coolant: Ints
 
     def take(self, rows: Ints) -> _Now:
+        """Return what is in force in some of the lines, shape (k,) each."""
         motion, feed, speed, spindle, coolant = self
         return _Now(
             motion.take(rows), feed.take(rows), speed.take(rows), spindle.take(rows), coolant.take(rows)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -45,6 +46,7 @@ GROUP_OF = {code: name for name, codes in GROUPS.items() for code in codes}
 STOPS = (20, 300)  # M2, M30 in tenths
 SPINDLE = {30: 3, 40: 4, 50: 0}
 COOLANT = {70: 1, 80: 2, 90: 0}
+PLANE_AXES = {17: (0, 1), 18: (2, 0), 19: (1, 2)}
 HEAD_GROUPS = (frozenset((0, 10, 20, 300)), frozenset(SPINDLE), frozenset((90,)), frozenset((60,)))
 
 
@@ -138,6 +140,11 @@ class Interpreter:
             notes.add("feed-inverse", number)
         if 901 in codes:
             notes.add("arc-absolute", number)
+        self._figures(words)
+
+    def _figures(self, words: Line) -> None:
+        """Take F in the units now in force, S and T."""
+        modes = self.modes
         if "F" in words:
             modes.feed = words["F"] * (1.0 if modes.inverse_feed else modes.unit_mm)
         if "S" in words:
@@ -247,34 +254,45 @@ class Interpreter:
 
     def _arc(self, number: int, words: Line, begin: list[float], end: list[float]) -> None:
         """Add an arc: of G17 as it is, of other planes as chords."""
-        modes, notes = self.modes, self.sheet.notes
-        a, b = {17: (0, 1), 18: (2, 0), 19: (1, 2)}[modes.plane]
-        centre_words = ("IJK"[a], "IJK"[b])
-        clockwise = modes.motion == 2
+        modes = self.modes
+        arm = self._arm(number, words, begin, end)
+        if arm is None:
+            self.sheet.notes.add("arc-centre-missing", number)
+            modes.position = end
+            self._feed_row(number, FEED, begin)
+        elif modes.plane == 17 and not modes.inverse_feed:
+            modes.position = end
+            self.sheet.row(modes, number, modes.motion, arm)
+        else:
+            self._chords(number, begin, end, arm)
+
+    def _arm(
+        self, number: int, words: Line, begin: list[float], end: list[float]
+    ) -> tuple[float, float] | None:
+        """Return the way from an arc's start to its centre, mm in its plane; None when no word says it."""
+        modes = self.modes
+        a, b = PLANE_AXES[modes.plane]
         if "R" in words:
             radius = words["R"] * modes.unit_mm
             way = np.array([[end[a] - begin[a], end[b] - begin[b]]])
-            ij, short = centre_of_radius(way, np.array([radius]), np.array([clockwise]))
+            ij, short = centre_of_radius(way, np.array([radius]), np.array([modes.motion == 2]))
             if short[0]:
-                notes.add("arc-radius-small", number, small_radius(radius, way[0]))
-            arm = (float(ij[0, 0]), float(ij[0, 1]))
-        elif not any(word in words for word in centre_words):
-            notes.add("arc-centre-missing", number)
-            modes.position = end
-            self._feed_row(number, FEED, begin)
-            return
-        else:
-            absolute = modes.arc_absolute
-            shift = [modes.shift[i] - begin[i] if absolute else 0.0 for i in (a, b)]
-            arm = tuple(  # type: ignore[assignment]
-                words.get(word, 0.0) * modes.unit_mm + s for word, s in zip(centre_words, shift, strict=True)
-            )
-        if modes.plane == 17 and not modes.inverse_feed:
-            modes.position = end
-            self.sheet.row(modes, number, modes.motion, arm)
-            return
-        notes.add("arc-plane" if modes.plane != 17 else "feed-inverse", number)
-        points = plane_arc(np.array(begin), np.array(end), np.array(arm), (a, b), clockwise=clockwise)
+                self.sheet.notes.add("arc-radius-small", number, small_radius(radius, way[0]))
+            return float(ij[0, 0]), float(ij[0, 1])
+        first, second = "IJK"[a], "IJK"[b]
+        if first not in words and second not in words:
+            return None
+        shift = [modes.shift[i] - begin[i] if modes.arc_absolute else 0.0 for i in (a, b)]
+        return words.get(first, 0.0) * modes.unit_mm + shift[0], words.get(
+            second, 0.0
+        ) * modes.unit_mm + shift[1]
+
+    def _chords(self, number: int, begin: list[float], end: list[float], arm: tuple[float, float]) -> None:
+        """Add an arc that no G2 or G3 of G17 can say, as straight lines."""
+        modes = self.modes
+        self.sheet.notes.add("arc-plane" if modes.plane != 17 else "feed-inverse", number)
+        axes, clockwise = PLANE_AXES[modes.plane], modes.motion == 2
+        points = plane_arc(np.array(begin), np.array(end), np.array(arm), axes, clockwise=clockwise)
         rate = modes.feed
         if modes.inverse_feed:
             steps = np.diff(points, axis=0, prepend=[begin])
@@ -340,12 +358,9 @@ def small_radius(radius_mm: float, way: np.ndarray[tuple[int], np.dtype[np.float
     return f"{abs(radius_mm):.4g} mm is less than half the way of {float(np.hypot(*way)):.4g} mm"
 
 
-def _setter(**values: object) -> Callable[[Modes], None]:
-    def set_modes(modes: Modes) -> None:
-        for name, value in values.items():
-            setattr(modes, name, value)
-
-    return set_modes
+def _set(modes: Modes, **values: object) -> None:
+    for name, value in values.items():
+        setattr(modes, name, value)
 
 
 def _feed_mode(modes: Modes, *, inverse: bool) -> None:
@@ -355,17 +370,17 @@ def _feed_mode(modes: Modes, *, inverse: bool) -> None:
 
 
 _SETTERS: dict[int, Callable[[Modes], None]] = {
-    200: _setter(unit_mm=MM_PER_INCH, unit_seen=True),
-    210: _setter(unit_mm=1.0, unit_seen=True),
-    900: _setter(incremental=False),
-    910: _setter(incremental=True),
-    170: _setter(plane=17),
-    180: _setter(plane=18),
-    190: _setter(plane=19),
-    901: _setter(arc_absolute=True),
-    911: _setter(arc_absolute=False),
-    930: lambda modes: _feed_mode(modes, inverse=True),
-    940: lambda modes: _feed_mode(modes, inverse=False),
+    200: partial(_set, unit_mm=MM_PER_INCH, unit_seen=True),
+    210: partial(_set, unit_mm=1.0, unit_seen=True),
+    900: partial(_set, incremental=False),
+    910: partial(_set, incremental=True),
+    170: partial(_set, plane=17),
+    180: partial(_set, plane=18),
+    190: partial(_set, plane=19),
+    901: partial(_set, arc_absolute=True),
+    911: partial(_set, arc_absolute=False),
+    930: partial(_feed_mode, inverse=True),
+    940: partial(_feed_mode, inverse=False),
 }
 
 _USES = {40: "P", 100: "LPR", 410: "D", 420: "D", 430: "H", 490: "H", 640: "PQ"}

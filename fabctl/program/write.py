@@ -375,17 +375,13 @@ def write_sections(
     scribe.opening = _opening(moves, start, told, begins, uses_z=dialect.uses_z)
     scribe.hidden = scribe.opening.hidden(-1)
     sections: list[Section] = []
-    for i, (tool, begin) in enumerate(zip(tools, begins.tolist(), strict=True)):
-        end = int(begins[i + 1]) if i + 1 < len(begins) else len(moves)
+    ends = [*begins[1:].tolist(), len(moves)]
+    for tool, begin, end in zip(tools, begins.tolist(), ends, strict=True):
         first_line = scribe.lines + 1
-        part = moves[begin:end]
-        scribe.preamble()
-        scribe.head(_first_power(part))
-        _approach(scribe, part, moves["xyz"][begin - 1] if begin else start, begin)
+        came_from = moves["xyz"][begin - 1] if begin else start
         wet = None if coolant is None else coolant[begin:end]
-        _cooled(scribe, part, np.arange(begin, end), wet)
-        scribe.off()
-        scribe.raw("M0" if i + 1 < len(tools) else dialect.end_word)
+        _section(scribe, moves[begin:end], came_from, np.arange(begin, end), wet)
+        scribe.raw("M0" if len(sections) + 1 < len(tools) else dialect.end_word)
         sections.append(Section(tool, first_line, scribe.lines))
     parts = scribe.parts
     return Program(
@@ -400,6 +396,17 @@ def write_sections(
         origin=np.concatenate([part[2] for part in parts]),
         full_scale=dialect.full_scale,
     )
+
+
+def _section(
+    scribe: _Scribe, moves: Moves, came_from: Floats, origin: Ints, coolant: NDArray[np.uint8] | None
+) -> None:
+    """Write what one tool does: modes, head on, the way there, its moves, head off."""
+    scribe.preamble()
+    scribe.head(_first_power(moves))
+    _approach(scribe, moves, came_from, int(origin[0]))
+    _cooled(scribe, moves, origin, coolant)
+    scribe.off()
 
 
 def _cooled(scribe: _Scribe, moves: Moves, origin: Ints, coolant: NDArray[np.uint8] | None) -> None:
