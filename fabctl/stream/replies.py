@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from fabctl.shop.dialect import Speech
 
@@ -255,14 +255,13 @@ _FORMS = {
 _Make = Callable[..., Reply]
 _Settle = Callable[..., None]
 _Fields = dict[str, object]
+_Field = tuple[re.Pattern[str], _Settle | None]
+"""What a field must look like, and where it goes; None for one that is passed over."""
+_NO_FIELD: _Field = (re.compile(r"(?!)"), None)
 
 
 def _triple(x: str, y: str, z: str) -> Point:
     return float(x), float(y), float(z)
-
-
-def _pass_over(_fields: _Fields, *_values: str) -> None:
-    """Do nothing with a field that the profile says is to be passed over."""
 
 
 def _settle_feed(fields: _Fields, feed: str, speed: str | None = None, measured: str | None = None) -> None:
@@ -283,18 +282,16 @@ def _settle_overrides(fields: _Fields, *percents: str) -> None:
     fields.setdefault("accessories", "")
 
 
-def _place(key: str) -> _Settle:
-    def settle(fields: _Fields, x: str, y: str, z: str) -> None:
-        fields[key] = _triple(x, y, z)
-
-    return settle
+def _settle_point(key: str, fields: _Fields, x: str, y: str, z: str) -> None:
+    fields[key] = _triple(x, y, z)
 
 
-def _keep(key: str, kind: Callable[[str], object] = str) -> _Settle:
-    def settle(fields: _Fields, text: str) -> None:
-        fields[key] = kind(text)
+def _settle_text(key: str, fields: _Fields, text: str) -> None:
+    fields[key] = text
 
-    return settle
+
+def _settle_line(fields: _Fields, number: str) -> None:
+    fields["line"] = int(number)
 
 
 def _banner(text: str) -> str:
@@ -350,7 +347,7 @@ class Grammar:
         self._fields = self._known_fields()
         for field in speech.fields:
             form = re.escape(field.only) if field.only else _FORMS.get(field.form, self._point)
-            self._fields[field.name] = (re.compile(form), _pass_over)
+            self._fields[field.name] = (re.compile(form), None)
         self._forms = tuple((re.compile(pattern), make) for pattern, make in self._lines())
 
     def parse(self, raw: bytes) -> Reply:
@@ -376,12 +373,13 @@ class Grammar:
         seen: set[str] = set()
         for part in parts:
             name, _, value = part.partition(":")
-            pattern, settle = self._fields.get(name, (None, None))
-            match = pattern.fullmatch(value) if pattern else None
-            if match is None or settle is None or name in seen:
+            pattern, settle = self._fields.get(name, _NO_FIELD)
+            match = pattern.fullmatch(value)
+            if match is None or name in seen:
                 return None
             seen.add(name)
-            settle(fields, *match.groups())
+            if settle is not None:
+                settle(fields, *match.groups())
         state = self._states.get(head) or self._numbered_state(head)
         if state is None or ("MPos" in seen) == ("WPos" in seen):
             return None
@@ -390,21 +388,24 @@ class Grammar:
     def _numbered_state(self, head: str) -> State | None:
         return next((state for pattern, state in self._numbered if pattern.fullmatch(head)), None)
 
-    def _known_fields(self) -> dict[str, tuple[re.Pattern[str], _Settle]]:
+    def _known_fields(self) -> dict[str, _Field]:
         speech = self.speech
         measured = rf"(?:,({_NUMBER}))?" if speech.measured_speed else ""
         least = 0 if speech.accessories_off else 1
         table: dict[str, tuple[str, _Settle]] = {
-            "MPos": (self._point, _place("mpos_mm")),
-            "WPos": (self._point, _place("wpos_mm")),
-            "WCO": (self._point, _place("wco_mm")),
+            "MPos": (self._point, partial(_settle_point, "mpos_mm")),
+            "WPos": (self._point, partial(_settle_point, "wpos_mm")),
+            "WCO": (self._point, partial(_settle_point, "wco_mm")),
             "FS": (rf"({_NUMBER}),({_NUMBER}){measured}", _settle_feed),
             "F": (rf"({_NUMBER})", _settle_feed),
             "Bf": (r"(\d{1,4}),(\d{1,5})", _settle_buffer),
             "Ov": (r"(\d{1,3}),(\d{1,3}),(\d{1,3})", _settle_overrides),
-            "Ln": (r"(\d{1,9})", _keep("line", int)),
-            "Pn": (rf"([{re.escape(speech.pins)}]{{1,{max(8, len(speech.pins))}}})", _keep("pins")),
-            "A": (rf"([{re.escape(speech.accessories)}]{{{least},4}})", _keep("accessories")),
+            "Ln": (r"(\d{1,9})", _settle_line),
+            "Pn": (
+                rf"([{re.escape(speech.pins)}]{{1,{max(8, len(speech.pins))}}})",
+                partial(_settle_text, "pins"),
+            ),
+            "A": (rf"([{re.escape(speech.accessories)}]{{{least},4}})", partial(_settle_text, "accessories")),
         }
         return {name: (re.compile(pattern), settle) for name, (pattern, settle) in table.items()}
 
