@@ -16,7 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.campaigns import WHAT, Figure, record_campaign
-from benchmarks.fault_runs import ALLOWED_MM, REFUSED, Verdict, one
+from benchmarks.fault_judge import ALLOWED_MM, REFUSED, Verdict
+from benchmarks.fault_runs import one
 from fabctl.sim.faults import KINDS
 from fabctl.stream.stops import EndState
 

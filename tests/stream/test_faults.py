@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.fault_runs import ALLOWED_MM, REFUSED, one
+from benchmarks.fault_judge import ALLOWED_MM, REFUSED
+from benchmarks.fault_runs import one
 from benchmarks.faults import SEEDS, campaign, kept, record, summary
 from fabctl.sim.faults import KINDS, Seen
 from fabctl.stream.stops import EndState
