@@ -170,8 +170,7 @@ def _sixfold_volumes(mesh: Mesh, label: Ints, count: int) -> Floats:
     """
     a, b, c = ((mesh.vertices - mesh.vertices.mean(axis=0))[mesh.triangles[:, k]].T for k in range(3))
     share = sum(a[i] * (b[j] * c[k] - b[k] * c[j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)))
-    volume: Floats = np.bincount(label, share, count)
-    return volume
+    return np.asarray(np.bincount(label, share, count), np.float64)
 
 
 def _boxes(mesh: Mesh, label: Ints, count: int) -> tuple[Floats, Floats]:

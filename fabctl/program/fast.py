@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabctl.program.arc_words import small_radius
 from fabctl.program.arcs import centre_of_radius
-from fabctl.program.interpret import SPINDLE, small_radius
+from fabctl.program.interpret import SPINDLE
 from fabctl.program.modal import Modes, Sheet
 from fabctl.program.tokens import NO_CODE, Words
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, RAPID, Moves

@@ -15,11 +15,10 @@ from functools import partial
 
 import numpy as np
 
-from fabctl.program.arcs import centre_of_radius
+from fabctl.program.arc_words import add_chords, arm_to_centre
 from fabctl.program.canned import CYCLES, Cycle, drill
 from fabctl.program.modal import ARC_MOTIONS, CANCELLED, NO_MOTION, Modes, Sheet
 from fabctl.program.model import CHANGE, MACHINE, PAUSE, word_name
-from fabctl.program.planes import plane_arc
 from fabctl.toolpath.moves import DWELL, FEED, RAPID
 from fabctl.units import MM_PER_INCH
 
@@ -46,7 +45,6 @@ GROUP_OF = {code: name for name, codes in GROUPS.items() for code in codes}
 STOPS = (20, 300)  # M2, M30 in tenths
 SPINDLE = {30: 3, 40: 4, 50: 0}
 COOLANT = {70: 1, 80: 2, 90: 0}
-PLANE_AXES = {17: (0, 1), 18: (2, 0), 19: (1, 2)}
 HEAD_GROUPS = (frozenset((0, 10, 20, 300)), frozenset(SPINDLE), frozenset((90,)), frozenset((60,)))
 
 
@@ -255,7 +253,7 @@ class Interpreter:
     def _arc(self, number: int, words: Line, begin: list[float], end: list[float]) -> None:
         """Add an arc: of G17 as it is, of other planes as chords."""
         modes = self.modes
-        arm = self._arm(number, words, begin, end)
+        arm = arm_to_centre(modes, self.sheet, number, words, begin, end)
         if arm is None:
             self.sheet.notes.add("arc-centre-missing", number)
             modes.position = end
@@ -264,43 +262,7 @@ class Interpreter:
             modes.position = end
             self.sheet.row(modes, number, modes.motion, arm)
         else:
-            self._chords(number, begin, end, arm)
-
-    def _arm(
-        self, number: int, words: Line, begin: list[float], end: list[float]
-    ) -> tuple[float, float] | None:
-        """Return the way from an arc's start to its centre, mm in its plane; None when no word says it."""
-        modes = self.modes
-        a, b = PLANE_AXES[modes.plane]
-        if "R" in words:
-            radius = words["R"] * modes.unit_mm
-            way = np.array([[end[a] - begin[a], end[b] - begin[b]]])
-            ij, short = centre_of_radius(way, np.array([radius]), np.array([modes.motion == 2]))
-            if short[0]:
-                self.sheet.notes.add("arc-radius-small", number, small_radius(radius, way[0]))
-            return float(ij[0, 0]), float(ij[0, 1])
-        first, second = "IJK"[a], "IJK"[b]
-        if first not in words and second not in words:
-            return None
-        shift = [modes.shift[i] - begin[i] if modes.arc_absolute else 0.0 for i in (a, b)]
-        return words.get(first, 0.0) * modes.unit_mm + shift[0], words.get(
-            second, 0.0
-        ) * modes.unit_mm + shift[1]
-
-    def _chords(self, number: int, begin: list[float], end: list[float], arm: tuple[float, float]) -> None:
-        """Add an arc that no G2 or G3 of G17 can say, as straight lines."""
-        modes = self.modes
-        self.sheet.notes.add("arc-plane" if modes.plane != 17 else "feed-inverse", number)
-        axes, clockwise = PLANE_AXES[modes.plane], modes.motion == 2
-        points = plane_arc(np.array(begin), np.array(end), np.array(arm), axes, clockwise=clockwise)
-        rate = modes.feed
-        if modes.inverse_feed:
-            steps = np.diff(points, axis=0, prepend=[begin])
-            modes.feed = rate * float(np.sqrt((steps**2).sum(axis=1)).sum())
-        for point in points.tolist():
-            modes.position = point
-            self.sheet.row(modes, number, FEED)
-        modes.feed = rate
+            add_chords(modes, self.sheet, number, begin, end, arm)
 
     def dwell(self, number: int, words: Line) -> None:
         """G4: P in seconds, as Grbl and LinuxCNC take it."""
@@ -351,11 +313,6 @@ class Interpreter:
         """G43.1: Z counts from another height."""
         self.sheet.notes.add("shifted", number, "G43.1")
         self.modes.shift[2] += words.get("Z", 0.0) * self.modes.unit_mm
-
-
-def small_radius(radius_mm: float, way: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
-    """Say how far a radius falls short of half its chord."""
-    return f"{abs(radius_mm):.4g} mm is less than half the way of {float(np.hypot(*way)):.4g} mm"
 
 
 def _set(modes: Modes, **values: object) -> None:
