@@ -30,9 +30,9 @@ from typing import Any, Self
 from benchmarks.course import Course, Truth, course, lies, tool_x_mm
 from benchmarks.measure import ROOT, environment
 from fabctl.record.process import born
-from fabctl.record.run import write_run
+from fabctl.record.run import run_folders, write_run
 from fabctl.record.space import full_sync, reserve_space
-from fabctl.record.statement import Statement, run_folders, statement
+from fabctl.record.statement import Statement, statement
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.sim.controller import Controller, Options
 

@@ -71,7 +71,8 @@ def _blocks(
 
 
 def _folders(run: str | None, out: str | None, *, all_: bool) -> tuple[Path, ...]:
-    from fabctl.record.statement import find_run, latest_of_each_machine, run_folders
+    from fabctl.record.run import run_folders
+    from fabctl.record.statement import find_run, latest_of_each_machine
 
     root = Path(out) if out else None
     if root is not None and not root.is_dir():

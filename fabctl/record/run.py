@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from fabctl.errors import InputError
-from fabctl.record.files import atomic_write
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, last_certain
+from fabctl.record.values import read_value, write_value
 
 RECORD_NAME = "run.json"
 
@@ -151,9 +149,7 @@ def write_run(folder: Path, record: RunRecord) -> Path:
             raise InputError(
                 f"{name!r} is not in the run's folder", file=RECORD_NAME, remedy="names without folders only"
             )
-    path = folder / RECORD_NAME
-    atomic_write(path, json.dumps(asdict(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    return path
+    return write_value(folder / RECORD_NAME, record)
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -164,20 +160,8 @@ def read_run(folder: Path) -> RunRecord:
     InputError
         When it is missing or not one.
     """
-    path = folder / RECORD_NAME
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        known = {item.name for item in fields(RunRecord)}
-        kept: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in values.items()
-            if key in known
-        }
-        return RunRecord(**kept)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"is no record of a run: {error}", file=str(path), remedy="look at the journal beside it"
-        ) from error
+    remedy = "look at the journal beside it"
+    return read_value(folder / RECORD_NAME, RunRecord, what="record of a run", remedy=remedy)
 
 
 def was_done(machine: str, program_sha256: str, root: Path | None = None) -> bool:
@@ -203,8 +187,8 @@ def was_done(machine: str, program_sha256: str, root: Path | None = None) -> boo
     return False
 
 
-def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:
-    """Find all runs, newest first; what is damaged is listed all the same.
+def run_folders(root: Path | None = None) -> tuple[Path, ...]:
+    """Find the folders of all runs, newest first.
 
     Parameters
     ----------
@@ -214,8 +198,18 @@ def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:
     root = root or runs_folder()
     if not root.is_dir():
         return ()
-    folders = sorted((path for path in root.iterdir() if path.is_dir()), reverse=True)
-    return tuple(_entry(folder) for folder in folders)
+    return tuple(sorted((path for path in root.iterdir() if path.is_dir()), reverse=True))
+
+
+def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:
+    """Find all runs, newest first; what is damaged is listed all the same.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+    """
+    return tuple(_entry(folder) for folder in run_folders(root))
 
 
 def _entry(folder: Path) -> RunEntry:

@@ -12,7 +12,7 @@ from fabctl.errors import InputError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.process import lives
-from fabctl.record.run import runs_folder
+from fabctl.record.run import run_folders, runs_folder
 
 CarriedOn = Callable[[Path, Mapping[str, Any]], bool | None]
 """Tells whether somebody carries a run on right now, from its folder and its journal's first record; None
@@ -141,20 +141,6 @@ def latest_of_each_machine(root: Path | None = None) -> tuple[Path, ...]:
     for folder in run_folders(root):
         newest.setdefault(_machine(folder), folder)
     return tuple(newest.values())
-
-
-def run_folders(root: Path | None = None) -> tuple[Path, ...]:
-    """Find the folders of all runs, newest first.
-
-    Parameters
-    ----------
-    root : Path, optional
-        Where runs stand; `runs_folder` when not given.
-    """
-    root = root or runs_folder()
-    if not root.is_dir():
-        return ()
-    return tuple(sorted((path for path in root.iterdir() if path.is_dir()), reverse=True))
 
 
 def find_run(name: str, root: Path | None = None) -> Path:

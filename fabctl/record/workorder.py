@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fabctl.errors import InputError
-from fabctl.record.files import atomic_write
+from fabctl.record.values import read_value, write_value
 
 ORDER_NAME = "work-order.json"
 PROGRAM_NAME = "program.nc"
@@ -100,9 +98,7 @@ def write_work_order(folder: Path, order: WorkOrder) -> Path:
     InputError
         When it cannot be written.
     """
-    path = folder / ORDER_NAME
-    atomic_write(path, json.dumps(asdict(order), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    return path
+    return write_value(folder / ORDER_NAME, order)
 
 
 def read_work_order(folder: Path) -> WorkOrder:
@@ -113,17 +109,5 @@ def read_work_order(folder: Path) -> WorkOrder:
     InputError
         When it is missing or not one.
     """
-    path = folder / ORDER_NAME
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        known = {item.name for item in fields(WorkOrder)}
-        kept: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in values.items()
-            if key in known
-        }
-        return WorkOrder(**kept)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"is no work order: {error}", file=str(path), remedy="let fabctl check and send the program again"
-        ) from error
+    remedy = "let fabctl check and send the program again"
+    return read_value(folder / ORDER_NAME, WorkOrder, what="work order", remedy=remedy)

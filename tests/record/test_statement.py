@@ -6,7 +6,8 @@ from fabctl.daemon.guard import GUARD_LOG as THE_GUARDS_OWN
 from fabctl.errors import InputError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Journal
-from fabctl.record.statement import GUARD_LOG, find_run, latest_of_each_machine, run_folders, statement
+from fabctl.record.run import run_folders
+from fabctl.record.statement import GUARD_LOG, find_run, latest_of_each_machine, statement
 
 
 @pytest.fixture
