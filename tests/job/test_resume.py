@@ -229,18 +229,22 @@ ENDS = [
 ]
 
 
-def hold_figures(figures):
-    """Hold what was cut to the promise; where a stop lies on two moves at once, the earlier is cut again."""
-    assert figures["left_out_mm"] < STEP_MM + 0.02, "everything is cut"
-    assert figures["beside_mm"] < STEP_MM + 0.02
+def broken_promises(figures):
+    """List what was promised and not kept; of two moves a stop lies on, the earlier is cut again."""
     most = max(lines_mm(figures), figures["line_mm"])
-    assert figures["twice_mm"] <= most + 0.3, "nothing is cut twice beyond the lines the journal leaves open"
+    kept = {
+        "everything is cut": figures["left_out_mm"] < STEP_MM + 0.02,
+        "nothing is cut beside the plan": figures["beside_mm"] < STEP_MM + 0.02,
+        "nothing is cut twice beyond the lines the journal leaves open": figures["twice_mm"] <= most + 0.3,
+    }
+    return [promise for promise, held in kept.items() if not held]
 
 
 @pytest.mark.parametrize(("seed", "machine", "how"), ENDS, ids=lambda v: getattr(v, "name", str(v)))
 def test_law_what_both_runs_cut_is_the_plan_and_nothing_twice_beyond_a_line(seed, machine, how, tmp_path):
     share = 0.25 + 0.13 * seed + (0.2 if how == "kill" else 0.0)
-    hold_figures(stop_and_go_on(seed, machine, share, tmp_path, how=how))
+    figures = stop_and_go_on(seed, machine, share, tmp_path, how=how)
+    assert broken_promises(figures) == []
 
 
 @pytest.mark.campaign
@@ -260,7 +264,7 @@ def test_campaign_stopped_anywhere_and_gone_on_with(tmp_path):
         root = tmp_path / str(seed)
         root.mkdir()
         figures = stop_and_go_on(seed, machine, random.uniform(0.02, 0.9), root, how=how)
-        hold_figures(figures)
+        assert broken_promises(figures) == [], seed
         count[how] += 1
         worst["left_out_mm"] = max(worst["left_out_mm"], figures["left_out_mm"])
         worst[how] = max(worst[how], figures["twice_mm"])

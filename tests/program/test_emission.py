@@ -225,5 +225,6 @@ def test_campaign_forty_thousand_foreign_jobs():
     for seed in range(40_000 // 20):
         lines += rewrite_jobs(seed)
         jobs += 20
+    assert lines > 40 * jobs > 1_000_000, "the law was held to that many lines"
     figures = {"foreign jobs rewritten": jobs, "lines": lines, "lines that break the rule": 0}
     record_campaign("emission-of-foreign-jobs", {"what": WHAT + COMMAND, **figures})

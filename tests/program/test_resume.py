@@ -213,6 +213,7 @@ def test_campaign_every_line_of_a_thousand_programs():
         entered += lead_back(program, machine)
         if seed < 200 and machine.head.kind == "spindle":
             carved += carved_ways_back(program, machine)
+    assert min(read_lines, own_lines, entered, carved) > 10_000, "the promises were tried at that many lines"
     record_campaign(
         "resume-every-line",
         {
