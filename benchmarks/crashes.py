@@ -324,7 +324,7 @@ def _carry_out(task: Mapping[str, Any], folder: Path) -> int:
     from fabctl.stream.stops import Operator
 
     if task["point"]:
-        _die_at(task["point"])
+        die_at(task["point"])
     machine = load_machine(str(folder / f"{MACHINE}.toml"))
     report = inspect(load_program(folder / "course.nc"), machine, None)
     program, permit = rewritten(report, None)
@@ -346,7 +346,7 @@ def _carry_out(task: Mapping[str, Any], folder: Path) -> int:
     return 0
 
 
-def _die_at(point: str) -> None:
+def die_at(point: str) -> None:
     """Make this process kill itself at a named point; see `points`."""
     import fabctl.daemon.recorded
     from fabctl.record.framing import decode_record

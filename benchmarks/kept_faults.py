@@ -50,6 +50,7 @@ LATE_S = 0.1
 """A board whose process had to wait so long for a core is another board: its batch is run again."""
 REACT_S = 0.1
 """A host hears of something so much later than it left the board: wire, loop, a busy core."""
+WAITING = frozenset({"Hold:0", "Door:0"})
 STALL = "host-stall"
 LEFT_OUT = frozenset({"clock-jump"})
 """Kinds that a real host does not have: its monotonic clock never jumps."""
@@ -143,6 +144,9 @@ class _Operator(Hand):
         """Take in what the daemon tells."""
         kind = said.pop("event")
         if kind == "progress":
+            # a door that is shut, or a hold from a button, waits for a person
+            if not self.deed and said["state"] in WAITING and math.isinf(self.held_s):
+                self.held_s = said["elapsed_s"] + 2.0
             self.progress(Progress(**said))
         elif kind == "pause":
             self._line.say("answer", section=said["section"], yes=True)
