@@ -1,0 +1,368 @@
+"""A daemon under way with machines that live on: what happens to it, and what is said and true afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.course import Course, Truth, course, lies
+from benchmarks.fault_judge import ALLOWED_MM
+from benchmarks.kept_boards import BoardSpec, Known
+from benchmarks.kept_shop import Shop, quick_machine, scratch_folder, shop
+from fabctl.daemon.client import Line
+from fabctl.errors import FabctlError, LinkError
+from fabctl.job.check import inspect, load_program, rewritten
+from fabctl.job.folder import Work, lay_out
+from fabctl.record.statement import Statement
+from fabctl.record.workorder import LEGS_NAME, ORDER_NAME, PROGRAM_NAME
+from fabctl.shop.machine import Machine
+from fabctl.shop.permit import machine_digest
+
+MACHINE = "router-3018"
+LINES, PAUSE_AT, HOLD_AT, ABORT_AT = 500, 300, 150, 350
+FEED_MM_MIN = 4000
+LIMIT_S = 60.0
+HELD_S = 0.6
+"""The guard's hold byte is at the far end of the wire within this time."""
+GUARD_LIMIT_S = 15.0
+SILENCE_S = 0.5
+GUARDED_S = 1.5
+LOST_MM = 0.1
+LOOK_S = 1.0
+"""How long a new daemon is watched for whether it starts something by itself."""
+
+
+@dataclass
+class Try:
+    """One machine of one daemon that died or hung, and what was found.
+
+    Parameters
+    ----------
+    how : str
+        How it came to it.
+    state : str
+        What `fabctl status` says of its run.
+    untrue : list of str
+        What is said and not true, and every promise that was broken.
+    held_s : float or None
+        From the death until the guard's hold byte; None when none came.
+    """
+
+    how: str
+    state: str = "no run"
+    untrue: list[str] = field(default_factory=list)
+    held_s: float | None = None
+
+
+@dataclass
+class Hand:
+    """A person at one machine: asks for the run, holds once and goes on, arms the second section.
+
+    Parameters
+    ----------
+    line : Line
+    aborts : bool
+        Whether they end it before its end.
+    holds : bool
+    """
+
+    line: Line
+    aborts: bool = False
+    holds: bool = True
+    answer: dict[str, Any] = field(default_factory=dict)
+    error: FabctlError | None = None
+
+    def run(self, folder: Path) -> None:
+        """Ask for the run and stay until its end, or the daemon's."""
+        try:
+            self.answer = self.line.ask("run", folder=str(folder), event=self._event, limit_s=LIMIT_S)
+        except FabctlError as error:
+            self.error = error
+
+    def _event(self, said: dict[str, Any]) -> None:
+        with contextlib.suppress(LinkError):
+            if said["event"] == "pause":
+                self.line.say("answer", section=said["section"], yes=True)
+            elif said["event"] == "progress" and not said["checking"]:
+                self._look(said)
+
+    def _look(self, said: dict[str, Any]) -> None:
+        if said["state"] == "Hold:0":
+            self.line.say("resume")
+        elif self.holds and said["executed"] > HOLD_AT:
+            self.holds = False
+            self.line.say("hold")
+        elif self.aborts and said["executed"] > ABORT_AT:
+            self.aborts = False
+            self.line.say("abort")
+
+
+class Pattern:
+    """A run's folder made once, and copied for each machine.
+
+    Parameters
+    ----------
+    folder : Path
+        Made here.
+    whole : bool
+        Whether it has a check pass first and a pause in its middle.
+    """
+
+    def __init__(self, folder: Path, *, whole: bool) -> None:
+        folder.mkdir()
+        machine = quick_machine(MACHINE, "pattern", folder)
+        (folder / "course.nc").write_bytes(course(LINES, PAUSE_AT if whole else None, FEED_MM_MIN))
+        program, permit = rewritten(inspect(load_program(folder / "course.nc"), machine, None), None)
+        self._folder = folder
+        lay_out(folder, Work(program, machine, permit, title="course"), check_first=whole)
+        self.course = Course.of((folder / PROGRAM_NAME).read_bytes())
+
+    def copy(self, folder: Path, machine: Machine) -> Path:
+        """Lay the run out for a machine."""
+        folder.mkdir(parents=True)
+        for name in (PROGRAM_NAME, LEGS_NAME):
+            shutil.copyfile(self._folder / name, folder / name)
+        order = json.loads((self._folder / ORDER_NAME).read_text(encoding="utf-8"))
+        order |= {"machine": machine.name, "machine_sha256": machine_digest(machine)}
+        (folder / ORDER_NAME).write_text(json.dumps(order), encoding="utf-8")
+        return folder
+
+
+@dataclass
+class Scene:
+    """A daemon under way, and what came of it.
+
+    Parameters
+    ----------
+    it : Shop
+    hands : list of Hand
+    restarts : bool
+        Whether the boards restart when their port is opened, as most do.
+    asked_s : float
+        When the runs were asked for.
+    struck_s : float
+        When it was killed or stopped, s on the host's monotonic clock.
+    stood_s : float
+        How long it stood still before it went on; infinity when it never did.
+    restart_s : float
+        When the next daemon was started; infinity when none was.
+    killed_s : float
+        When one that had gone on was killed after all; infinity when none was.
+    """
+
+    it: Shop
+    pattern: Pattern
+    hands: list[Hand]
+    restarts: bool = True
+    asked_s: float = 0.0
+    struck_s: float = math.inf
+    stood_s: float = math.inf
+    restart_s: float = math.inf
+    killed_s: float = math.inf
+    how: str = ""
+    untrue: list[list[str]] = field(default_factory=list)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+Strike = Callable[[Scene], None]
+
+
+def play(
+    strike: Strike,
+    count: int,
+    how: str,
+    *,
+    restarts: bool = True,
+    whole: bool = False,
+    wrapper: Sequence[str] = (),
+) -> list[Try]:
+    """Keep machines, ask for a run on each, let something happen to the daemon, and judge.
+
+    Parameters
+    ----------
+    strike : callable
+        Lets the daemon die or hang, and notes when.
+    count : int
+        Machines.
+    how : str
+        For the record.
+    restarts : bool
+        Whether the boards restart when their port is opened.
+    whole : bool
+        As for `Pattern`.
+    wrapper : sequence of str
+        What stands between the interpreter and the daemon's words.
+    """
+    with scratch_folder() as scratch:
+        pattern = Pattern(scratch / "pattern", whole=whole)
+        machines = [quick_machine(MACHINE, f"bench-{index}", scratch) for index in range(count)]
+        links = ["" if restarts else str(scratch / f"tty-{index}") for index in range(count)]
+        specs = [BoardSpec(*given) for given in zip(links, (one.settings() for one in machines), strict=True)]
+        with shop(machines, specs, scratch, wrapper) as it:
+            for index in range(count):
+                if it.await_connected(index) is None:
+                    raise RuntimeError(f"machine {index} was never connected: {it.trouble(index)}")
+            hands = [Hand(it.line(index), how.endswith("stop 1"), whole) for index in range(count)]
+            for hand in hands:
+                hand.line.ask("zero", here_mm=dict.fromkeys("XYZ", 0.0), limit_s=LIMIT_S)
+            untrue: list[list[str]] = [[] for _ in machines]
+            scene = Scene(it, pattern, hands, restarts, time.monotonic(), how=how, untrue=untrue)
+            with ThreadPoolExecutor(count) as pool:
+                folders = [
+                    pattern.copy(it.runs / f"run-{index}", machine) for index, machine in enumerate(machines)
+                ]
+                asked = [pool.submit(hand.run, folder) for hand, folder in zip(hands, folders, strict=True)]
+                strike(scene)
+                for done in asked:
+                    done.result()
+            for hand in hands:
+                hand.line.close()
+            if it.process.poll() is not None:
+                _after_the_death(scene)
+            else:
+                scene.rows = it.status()
+                _kill_after_all(scene)
+            it.end()
+        return [_judged(scene, index, known) for index, known in enumerate(it.boards.known)]
+
+
+def _kill_after_all(scene: Scene) -> None:
+    """Kill a daemon that had hung and gone on: its machines must be guarded as before."""
+    scene.killed_s = time.monotonic()
+    scene.it.process.kill()
+    scene.it.process.wait()
+    time.sleep(GUARDED_S)
+
+
+def _after_the_death(scene: Scene) -> None:
+    """Wait for the guard, look at what is said, start anew, and ask for a run that must be refused."""
+    it = scene.it
+    until_s = time.monotonic() + GUARD_LIMIT_S
+    while not it.guard_log.exists() and time.monotonic() < until_s:
+        time.sleep(0.02)
+    scene.rows = it.status()
+    scene.restart_s = time.monotonic()
+    it.restart()
+    count = len(it.machines)
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda index: _ask_again(scene, index), range(count)))
+
+
+def _ask_again(scene: Scene, index: int) -> None:
+    it, untrue = scene.it, scene.untrue[index]
+    if it.await_connected(index) is None:
+        untrue.append(f"not connected after the restart: {it.trouble(index)}")
+        return
+    time.sleep(LOOK_S)
+    state = scene.rows.get(f"run-{index}", {}).get("state", "no run")
+    with it.line(index) as line:
+        said = line.ask("status", limit_s=5)
+        if said["doing"] or said["state"] not in {"Idle", "Alarm"}:
+            untrue.append(f"after the restart it does {said['doing']} by itself, {said['state']}")
+        lost = scene.restarts or state in {"crashed", "stopped, position unknown"}
+        again = scene.pattern.copy(it.runs / f"run-{index}-again", it.machines[index])
+        answer = _begin_and_abort(line, again)
+        problem = str(answer.get("error", {}).get("problem", ""))
+        if lost and "is not known" not in problem:
+            untrue.append(f"{state}, and after the restart the next run was answered: {problem or 'done'}")
+        if not problem:
+            return
+        line.ask("zero", here_mm=dict.fromkeys("XYZ", 0.0), limit_s=LIMIT_S)
+        answer = _begin_and_abort(line, again)
+        if "error" in answer:
+            untrue.append(f"the zero was set anew, and the run was refused: {answer['error']['problem']}")
+
+
+def _begin_and_abort(line: Line, folder: Path) -> dict[str, Any]:
+    """Ask for a run, abort it once it is under way, and return the answer."""
+    number = line.say("run", folder=str(folder))
+    while True:
+        answer = line.hear(LIMIT_S)
+        if answer.get("id") == number:
+            return answer
+        if answer.get("event") == "progress":
+            line.say("abort")
+
+
+def _judged(scene: Scene, index: int, known: Known) -> Try:
+    row = scene.rows.get(f"run-{index}")
+    found = Try(scene.how, row["state"] if row else "no run", scene.untrue[index])
+    struck_s = known.clock_s(scene.struck_s)
+    restart_s = known.clock_s(min(scene.restart_s, known.began_s + known.trace.end_s + 1.0))
+    asked_s = known.clock_s(scene.asked_s)
+    raw = b"".join(data for at, data in known.raw if asked_s < at < restart_s)
+    x_mm, rest_mm = (float(known.trace.position(at)[0]) for at in (struck_s, restart_s))
+    hold_s = known.heard(b"!", struck_s)
+    found.held_s = hold_s - struck_s if math.isfinite(hold_s) else None
+    goes_on = math.isfinite(scene.stood_s)
+    if row is not None:
+        # a reset in motion costs steps that were counted: there nothing is said to be known
+        seen_mm = rest_mm + LOST_MM if goes_on else x_mm
+        said = _said(row, scene.it.runs)
+        try:
+            found.untrue += lies(said, scene.pattern.course, Truth(raw, seen_mm, rest_mm))
+        except ValueError as error:
+            found.untrue.append(f"it got lines that are not the program: {error}")
+    if scene.stood_s > SILENCE_S and (found.held_s is None or found.held_s > HELD_S):
+        found.untrue.append(f"not held in time: {found.held_s}")
+    if found.held_s is not None and scene.stood_s > SILENCE_S:
+        found.untrue += _moved_on(known, struck_s + found.held_s, restart_s)
+    if goes_on:
+        found.untrue += _goes_on(scene, index, known, found)
+    if known.head_on:
+        found.untrue.append("the head is on")
+    return found
+
+
+def _moved_on(known: Known, held_s: float, until_s: float) -> Iterator[str]:
+    """Say whether it moved after the guard's reset, or got lines of a program then."""
+    reset_s = known.heard(b"\x18", held_s)
+    if not math.isfinite(reset_s):
+        yield "held, and never reset"
+        return
+    late = b"".join(data for at, data in known.raw if reset_s < at < until_s)
+    lines = [line for line in late.split(b"\n")[:-1] if line.lstrip(b"\x18?!~")[:1] not in {b"$", b""}]
+    if lines:
+        yield f"{len(lines)} lines came after the guard's reset: {lines[0]!r}"
+    moved = math.dist(known.trace.position(reset_s + 0.05), known.trace.position(until_s))
+    if moved > 0:
+        yield f"it moved {moved:.3f} mm after the guard's reset"
+
+
+def _goes_on(scene: Scene, index: int, known: Known, found: Try) -> Iterator[str]:
+    """Compare the answer of a daemon that went on with what `fabctl status` says."""
+    hand = scene.hands[index]
+    if not hand.answer:
+        yield f"the run was not answered: {hand.error}"
+    elif hand.answer["result"]["end_state"] != found.state:
+        yield f"the reply says {hand.answer['result']['end_state']}, `fabctl status` {found.state}"
+    elif found.state == "stopped, position known":
+        off_mm = math.dist(hand.answer["result"]["mpos_mm"], known.trace.xyz_mm[-1])
+        if off_mm > ALLOWED_MM:
+            yield f"position known, and {off_mm:.3f} mm wrong"
+    if scene.stood_s < SILENCE_S - 0.15 and found.state != "done":
+        yield f"it stood still for {scene.stood_s:.2f} s only, and the run ended as {found.state}"
+    again_s = known.clock_s(scene.killed_s)
+    if known.heard(b"!", again_s) - again_s > HELD_S:
+        yield "it had gone on, was killed, and nobody held the machine"
+
+
+def _said(row: dict[str, Any], runs: Path) -> Statement:
+    return Statement(
+        row["name"],
+        runs / row["name"],
+        state=row["state"],
+        at_least=row["executed_at_least"],
+        at_most=row["executed_at_most"],
+        lines=row["lines"],
+        whole=row["journal_whole"],
+        work_mm=row["work_mm"],
+    )
