@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fabctl.stream.controller import Controller
     from fabctl.stream.link import Link
     from fabctl.stream.port import Port
+    from fabctl.stream.stops import Operator
 
 Json = dict[str, Any]
 
@@ -78,27 +79,51 @@ class Opened:
 
     def __init__(self, port: Port, link: Link, controller: Controller, machine: Machine) -> None:
         self._port = port
-        self._link = link
+        self.link = link
         self._controller = controller
         self._machine = machine
 
     def do(self, name: str, event: Callable[[Json], None] = lambda _event: None, **args: Any) -> Json:
         """Do an act and wait for its end; Ctrl-C stops the machine."""
+        from fabctl.stream.stops import Operator
+
+        operator = Operator(self.wake)
+        with _stopping(operator.abort, operator.reset):
+            return self.act(name, operator, event, **args)
+
+    def act(
+        self, name: str, operator: Operator, event: Callable[[Json], None] = lambda _event: None, **args: Any
+    ) -> Json:
+        """Do an act under somebody else's hand and wait for its end; in any thread, one at a time.
+
+        Parameters
+        ----------
+        name : str
+        operator : Operator
+            Made with this session's `wake`.
+        event : callable, optional
+            Told of each event.
+        **args
+            What the act needs.
+        """
         from fabctl.daemon.acts import ACTS
         from fabctl.daemon.bench import Bench
-        from fabctl.stream.port import Wakeable
-        from fabctl.stream.stops import Operator
         from fabctl.stream.turns import drive
 
-        operator = Operator(self._port.wake if isinstance(self._port, Wakeable) else None)
-        self._link.forgive_silence()
-        bench = Bench(self._link, self._controller, self._machine, operator, event)
+        self.link.forgive_silence()
+        bench = Bench(self.link, self._controller, self._machine, operator, event)
 
         async def act() -> Json:
             return await ACTS[name](bench, args)
 
-        with _stopping(operator.abort, operator.reset):
-            return drive(self._port, act())
+        return drive(self._port, act())
+
+    def wake(self) -> None:
+        """End the wait of the act under way; from any thread or a signal handler."""
+        from fabctl.stream.port import Wakeable
+
+        if isinstance(self._port, Wakeable):
+            self._port.wake()
 
 
 @contextmanager
@@ -124,6 +149,27 @@ def at_hand(machine: Machine, through: str, *, home: bool = True) -> Iterator[Se
         with Line(machine.name) as line:
             yield Kept(line)
         return
+    with opened_at(machine, through, home=home) as session:
+        yield session
+
+
+@contextmanager
+def opened_at(machine: Machine, through: str, *, home: bool = True) -> Iterator[Opened]:
+    """Open a machine's port for a few acts by hand; as `at_hand`.
+
+    Parameters
+    ----------
+    machine : Machine
+    through : str
+        A port.
+    home : bool
+        Whether to home first where the machine can.
+
+    Raises
+    ------
+    LinkError, RefusedError
+        When it cannot be reached, or is another machine. Nothing moved.
+    """
     from fabctl.sim.port import SimPort
     from fabctl.stream.controller import connect
     from fabctl.stream.turns import drive

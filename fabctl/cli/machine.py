@@ -7,7 +7,7 @@ from fabctl.cli.lazy import LazyGroup
 MACHINE_COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("fabctl.cli.machine_show", "Show a machine's description and the settings it implies."),
     "home": ("fabctl.cli.machine_home", "Let a machine find its switches."),
-    "jog": ("fabctl.cli.machine_jog", "Move a machine by hand: one step, or from a console."),
+    "jog": ("fabctl.cli.machine_jog", "Move a machine by hand: one step, by the keys, or from a console."),
     "zero": ("fabctl.cli.machine_zero", "Give work coordinates to the place where the tool stands."),
     "probe": ("fabctl.cli.machine_probe", "Touch a plate twice and set zero to the stock below it."),
     "frame": ("fabctl.cli.machine_frame", "Trace a job's box above the stock."),

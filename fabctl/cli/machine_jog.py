@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fabctl.cli.hand import HAND_DRY, Session, at_hand, demand_free, pairs_of, place_words
+from fabctl.cli.machine_keys import demand_keys, jog_by_keys, tell_place
 from fabctl.cli.motion import CONFIRM, PORT
 from fabctl.cli.options import JSON
 from fabctl.cli.show import as_json, facts, say
@@ -33,6 +34,7 @@ quit              leave; the machine stays where it is"""
 @click.argument("name", metavar="MACHINE")
 @click.argument("moves", nargs=-1, metavar="[AXIS DISTANCE]...")
 @click.option("--feed", type=float, help="Feed, mm/min; as fast as the axes can when left out.")
+@click.option("--keys", is_flag=True, help="Arrow and page keys move it: tap for a step, hold to go on.")
 @PORT
 @CONFIRM
 @HAND_DRY
@@ -40,19 +42,22 @@ quit              leave; the machine stays where it is"""
 def jog(
     name: str,
     moves: tuple[str, ...],
+    *,
     feed: float | None,
+    keys: bool,
     port: str | None,
     confirm: str | None,
     dry_run: bool,
     json_: bool,
 ) -> None:
-    """Move a machine by hand: one step, or from a console when none is given.
+    """Move a machine by hand: one step, by the keys, or from a console when none is given.
 
     \b
     Examples:
       fabctl machine jog router-3018 x10                one step
       fabctl machine jog router-3018 x-5 z2 --feed 300
       fabctl machine jog router-3018                    a console: jog, zero, probe, home in one go
+      fabctl machine jog router-3018 --keys             arrows X and Y, page up and down Z, q leaves
 
     A homed machine never leaves its travel. One that is not homed goes 10 mm at a time at most: its ends are
     not known. Ctrl-C stops it, position known.
@@ -61,12 +66,18 @@ def jog(
 
     machine = load_machine(name)
     way = pairs_of(moves)
-    told = {"moves": _said(way, feed) if way else "as you type: steps, homing, probing"}
+    if keys:
+        demand_keys(moves, json_=json_)
+    typed = "as you press keys" if keys else "as you type: steps, homing, probing"
+    told = {"moves": _said(way, feed) if way else typed}
     if dry_run:
         click.echo(facts(told))
         say("dry run: nothing moved")
         return
     through = demand_free(machine, port, confirm, told)
+    if keys:
+        tell_place(jog_by_keys(machine, through, feed))
+        return
     with at_hand(machine, through) as session:
         if not way:
             _console(session, machine, json_=json_)

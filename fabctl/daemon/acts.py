@@ -36,13 +36,20 @@ async def _home(bench: Bench, args: Json) -> Json:
 
 async def _jog(bench: Bench, args: Json) -> Json:
     way, feed = _point(args, "way_mm"), _optional(args, "feed_mm_min")
-    return asdict(await _done(bench, jog_step(bench.link, bench.machine, way, feed)))
+    key = _key(bench) if args.get("held") else None
+    return asdict(await _done(bench, jog_step(bench.link, bench.machine, way, feed, key)))
+
+
+def _key(bench: Bench) -> DeadMan:
+    """Return a key that is held from now on, and renewed or let go by the operator's hand."""
+    key = DeadMan(bench.link.port.clock_s)
+    key.renew()
+    bench.operator.key = key
+    return key
 
 
 async def _jog_along(bench: Bench, args: Json) -> Json:
-    key = DeadMan(bench.link.port.clock_s)
-    key.renew()
-    bench.operator.key = key.renew
+    key = _key(bench)
     way, feed = _point(args, "direction"), _optional(args, "feed_mm_min")
     return asdict(await _done(bench, jog_along(bench.link, bench.machine, way, key, feed)))
 
@@ -62,7 +69,7 @@ async def _probe(bench: Bench, args: Json) -> Json:
         bench.machine,
         _number(args.get("plate_mm", 0.0), "plate_mm"),
         _feeler(args),
-        axis=str(args.get("axis", "Z")),
+        axis=_axis(args),
         sense=1 if _number(args.get("sense", -1), "sense") > 0 else -1,
         system=_system(args),
         hooks=_hooks(bench),
@@ -92,8 +99,8 @@ async def _survey(bench: Bench, args: Json) -> Json:
     grid = Grid(
         _pair(args, "low_mm"),
         _pair(args, "high_mm"),
-        int(_number(args.get("columns"), "columns")),
-        int(_number(args.get("rows"), "rows")),
+        whole_number(args.get("columns"), "columns"),
+        whole_number(args.get("rows"), "rows"),
         _number(args.get("above_mm"), "above_mm"),
         _number(args.get("below_mm"), "below_mm"),
     )
@@ -121,7 +128,7 @@ async def _unlock(bench: Bench, args: Json) -> Json:
 
 async def _override(bench: Bench, args: Json) -> Json:
     found = {name: args.get(name) for name in ("feed", "rapid", "speed")}
-    shares = {name: int(_number(value, name)) for name, value in found.items() if value is not None}
+    shares = {name: whole_number(value, name) for name, value in found.items() if value is not None}
     return asdict(await _done(bench, set_overrides(bench.link, **shares)))
 
 
@@ -169,6 +176,13 @@ def _system(args: Json) -> str:
     return str(args.get("system", "G54"))
 
 
+def _axis(args: Json) -> str:
+    axis = args.get("axis", "Z")
+    if axis not in {"X", "Y", "Z"}:
+        raise _wrong("axis", axis)
+    return str(axis)
+
+
 def _point(args: Json, key: str) -> Point:
     x, y, z = _numbers(args, key, 3)
     return x, y, z
@@ -188,6 +202,31 @@ def _numbers(args: Json, key: str, count: int) -> list[float]:
 
 def _optional(args: Json, key: str) -> float | None:
     return None if args.get(key) is None else _number(args[key], key)
+
+
+def whole_number(value: object, key: str) -> int:
+    """Take a whole number that came from another process.
+
+    Parameters
+    ----------
+    value : object
+    key : str
+        What it was called.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+
+    Examples
+    --------
+    >>> whole_number(80, "feed")
+    80
+    """
+    number = _number(value, key)
+    if number != int(number):
+        raise _wrong(key, value)
+    return int(number)
 
 
 def _number(value: object, key: str) -> float:

@@ -160,8 +160,8 @@ class Keeper:
         Parameters
         ----------
         name : str
-            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``answer``, ``run``, or an
-            action.
+            ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``let_go``, ``answer``,
+            ``run``, or an action.
         args : dict
             What it needs.
         reply : callable
@@ -331,7 +331,7 @@ class Keeper:
         self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
 
-_HANDS = frozenset({"hold", "resume", "abort", "reset", "renew", "answer"})
+_HANDS = frozenset({"hold", "resume", "abort", "reset", "renew", "let_go", "answer"})
 
 
 def _seen(link: Link | None) -> Json:

@@ -66,19 +66,20 @@ class DeadMan:
         self._clock_s = clock_s
         self._limit_s = limit_s
         self._until_s = -math.inf
+        self._gone = False
 
     def renew(self) -> None:
         """Say that the key is still held; from a signal handler or another thread, too."""
         self._until_s = self._clock_s() + self._limit_s
 
     def let_go(self) -> None:
-        """Say that it is not."""
-        self._until_s = -math.inf
+        """Say that it is not, for good: a renewal that was under way already changes nothing."""
+        self._gone = True
 
     @property
     def held(self) -> bool:
-        """Whether the last renewal is fresh."""
-        return self._clock_s() <= self._until_s
+        """Whether the last renewal is fresh, and nobody said otherwise."""
+        return not self._gone and self._clock_s() <= self._until_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,13 @@ def pace_of(machine: Machine, direction: Point, feed_mm_min: float | None = None
     return Pace((x, y, z), feed, speed**2 / (2 * acceleration), max(speed * seconds, LEAST_MM))
 
 
-async def jog_step(link: Link, machine: Machine, way_mm: Point, feed_mm_min: float | None = None) -> Jogged:
+async def jog_step(
+    link: Link,
+    machine: Machine,
+    way_mm: Point,
+    feed_mm_min: float | None = None,
+    key: DeadMan | None = None,
+) -> Jogged:
     """Jog by a step and return when the machine stands there.
 
     Parameters
@@ -173,6 +180,13 @@ async def jog_step(link: Link, machine: Machine, way_mm: Point, feed_mm_min: flo
         From where it stands.
     feed_mm_min : float, optional
         As for `pace_of`.
+    key : DeadMan, optional
+        Renewed by whoever asked, for as long as they are there: without them the step is cancelled.
+
+    Returns
+    -------
+    Jogged
+        The way made is shorter than the step when it was cancelled.
 
     Raises
     ------
@@ -190,8 +204,10 @@ async def jog_step(link: Link, machine: Machine, way_mm: Point, feed_mm_min: flo
     goal = _plus(here, way_mm)
     way = way_by(link, machine, way_mm)
     await answered(link, jog_line(way_mm, pace.feed_mm_min), STALL_S, way)
-    await _still(link, travel_limit_s(machine, here, goal, pace.feed_mm_min), way)
-    demand_place(link, machine, goal)
+    if await _still(link, travel_limit_s(machine, here, goal, pace.feed_mm_min), way, key):
+        demand_place(link, machine, goal)
+    else:
+        await _cancel(way, unless_over=False)
     return _jogged(link, start)
 
 
@@ -323,11 +339,13 @@ async def _cancel(way: Way, *, unless_over: bool) -> None:
             raise link.fail(Cause.STALL, f"the jog does not end: still {link.connection.state}")
 
 
-async def _still(link: Link, limit_s: float, way: Way) -> None:
-    """Wait until a jog has come to its end by itself."""
+async def _still(link: Link, limit_s: float, way: Way, key: DeadMan | None = None) -> bool:
+    """Wait until a jog has come to its end by itself, and say so; False once its key is let go."""
     deadline_s = link.port.clock_s() + limit_s
     before, standing = None, 0
     while standing < 2:
+        if key is not None and not key.held:
+            return False
         for event in await link.pump(FAST_POLL_S, FAST_POLL_S):
             if isinstance(event, Status):
                 way.look()
@@ -335,6 +353,7 @@ async def _still(link: Link, limit_s: float, way: Way) -> None:
                 standing, before = standing + 1 if same else 0, link.mpos_mm
         if link.port.clock_s() > deadline_s:
             raise link.fail(Cause.STALL, f"the jog does not end: still {link.connection.state}")
+    return True
 
 
 def jog_line(way_mm: Point, feed_mm_min: float) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import Protocol
 
 
 class EndState(StrEnum):
@@ -227,6 +228,18 @@ def stops_table() -> str:
     return "\n".join(["| cause | what is seen | what is sent | best end state |", "|---|---|---|---|", *rows])
 
 
+class Key(Protocol):
+    """A key that is held, as a jog that lasts knows it."""
+
+    def renew(self) -> None:
+        """Say that it is still held."""
+        ...
+
+    def let_go(self) -> None:
+        """Say that it is not."""
+        ...
+
+
 class Operator:
     """The operator's hand on a run; each method may be called from a signal handler or another thread.
 
@@ -242,7 +255,7 @@ class Operator:
         self.wants_resume = False
         self.wants_abort = False
         self.wants_reset = False
-        self.key: Callable[[], None] | None = None
+        self.key: Key | None = None
         self.wants_overrides: dict[str, int] = {}
 
     def hold(self) -> None:
@@ -275,7 +288,13 @@ class Operator:
     def renew(self) -> None:
         """Say that the key of a continuous jog is still held; without such a jog it says nothing."""
         if self.key is not None:
-            self.key()
+            self.key.renew()
+
+    def let_go(self) -> None:
+        """Say that it is let go: the jog is cancelled at once; without such a jog it says nothing."""
+        if self.key is not None:
+            self.key.let_go()
+        self._tell()
 
     def _tell(self) -> None:
         if self.wake is not None:

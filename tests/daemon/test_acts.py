@@ -69,6 +69,26 @@ def test_a_held_key_jogs_until_nobody_renews_it(kept):
     assert ends[0]["way_mm"][1] == pytest.approx(after[1] - before[1], abs=0.003)
 
 
+@pytest.mark.parametrize(("act", "args"), [("jog_along", {"direction": [1, 0, 0]}), ("jog", {"held": True})])
+def test_a_key_that_is_let_go_by_a_word_cancels_the_jog_and_stops_nothing(kept, act, args):
+    before, ends = position(kept), []
+    args = {"way_mm": [9, 0, 0], "feed_mm_min": 300} | args
+
+    def jog():
+        with kept.line() as line:
+            ends.append(line.ask(act, **args))
+
+    thread = threading.Thread(target=jog)
+    thread.start()
+    with kept.line() as line:
+        while line.ask("status")["state"] != "Jog" and not ends:
+            time.sleep(0.01)
+        line.ask("let_go")
+    thread.join(20)
+    assert 0 <= ends[0]["way_mm"][0] < 4
+    assert position(kept)[0] - before[0] == pytest.approx(ends[0]["way_mm"][0], abs=0.003)
+
+
 def test_an_abort_from_another_line_ends_an_act(kept):
     before, ends = position(kept), []
 

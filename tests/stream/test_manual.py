@@ -105,6 +105,34 @@ def test_a_step_goes_where_it_was_asked_and_is_verified(hand):
     assert me.stood() == pytest.approx((3, -2.5, 1), abs=0.003)
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_a_step_ends_where_it_is_when_nobody_is_there_any_more(hand, said):
+    """Let go by a word, or by the silence of whoever asked: cancelled, position known, no stop."""
+    me = hand()
+    key, until_s = key_for(me, 0.5)
+    if said:
+
+        def let_go(data, now_s):
+            if now_s >= until_s:
+                key.let_go()
+            key.renew()
+            return data
+
+        me.it.wire.down = let_go
+    ended = me.do(jog_step, (9.0, 0.0, 0.0), 300, key)
+    assert ended.end_state is EndState.DONE
+    assert 1.0 < ended.value.way_mm[0] < 5.0
+    assert ended.value.way_mm[0] == pytest.approx(me.stood()[0], abs=0.003)
+    assert me.still() == 0
+    assert b"\x18" not in me.it.wire.sent.partition(b"$J=")[2]
+
+
+def test_a_step_whose_key_is_renewed_is_made_whole(hand):
+    me = hand()
+    key, _ = key_for(me, 60)
+    assert me.do(jog_step, (9.0, 0.0, 0.0), 300, key).value.way_mm[0] == pytest.approx(9, abs=0.003)
+
+
 def test_a_jog_changes_no_mode_and_asks_no_axis_for_more_than_it_can(hand):
     me = hand()
     me.do(jog_step, (0.0, 5.0, 5.0), 99999)
