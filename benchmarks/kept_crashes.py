@@ -27,6 +27,7 @@ from benchmarks.kept_scene import LIMIT_S, Scene, Try, play
 
 COUNT = 16
 COUNT_AT_POINTS = 4
+BLUR_S = 0.1
 LIFE_S = 6.0
 """A little longer than the runs take: some kills come after their end."""
 SAID_GUARD = (
@@ -56,8 +57,7 @@ def killed_at(point: str) -> list[Try]:
     def _strike(scene: Scene) -> None:
         scene.it.process.wait(LIMIT_S)
         # the moment itself is not known to a hundredth of a second: the latency is not counted
-        scene.struck_s = time.monotonic()
-        scene.stood_s = math.inf
+        scene.struck_s, scene.blur_s = time.monotonic(), BLUR_S
 
     wrapper = ("-m", "benchmarks.kept_crashes", "--die-at", point)
     return play(_strike, COUNT_AT_POINTS, point, whole=True, wrapper=wrapper)

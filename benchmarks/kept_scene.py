@@ -156,6 +156,8 @@ class Scene:
         When the next daemon was started; infinity when none was.
     killed_s : float
         When one that had gone on was killed after all; infinity when none was.
+    blur_s : float
+        How much later than it happened `struck_s` may be.
     """
 
     it: Shop
@@ -167,6 +169,7 @@ class Scene:
     stood_s: float = math.inf
     restart_s: float = math.inf
     killed_s: float = math.inf
+    blur_s: float = 0.0
     how: str = ""
     untrue: list[list[str]] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -300,7 +303,7 @@ def _judged(scene: Scene, index: int, known: Known) -> Try:
     asked_s = known.clock_s(scene.asked_s)
     raw = b"".join(data for at, data in known.raw if asked_s < at < restart_s)
     x_mm, rest_mm = (float(known.trace.position(at)[0]) for at in (struck_s, restart_s))
-    hold_s = known.heard(b"!", struck_s)
+    hold_s = known.heard(b"!", struck_s - scene.blur_s)
     found.held_s = hold_s - struck_s if math.isfinite(hold_s) else None
     goes_on = math.isfinite(scene.stood_s)
     if row is not None:
