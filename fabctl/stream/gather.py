@@ -1,7 +1,7 @@
 """How long answers may lie before they are read: several at once cost a fraction of one by one.
 
 Waking for every answer is nine tenths of what a line costs the host. The controller's ring holds lines for
-some 20 ms to come; as long as the way there and back and the rest together stay below that, nothing waits.
+some 20 to 50 ms to come; as long as the way there and back and the rest together stay below that, nothing waits.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from fabctl.stream.link import Link
 from fabctl.stream.port import Gathers
 
-MOST_S = 0.025
-SHARE = 0.5
+MOST_S = 0.04
+AWAITED_S = 0.02
+"""The most while a report is under way: what strays is seen soon."""
+SHARE = 0.8
 """Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
 KEPT = 0.8
 """A turn counts half after three more: the rate follows the program's."""
-MEASURE_S = 1.0
+MEASURE_S = 2.0
 """So often no answer lies while a report is awaited, to learn how long the way is."""
 BYTE_S = 10 / 115_200
 REPORT_S = 55 * BYTE_S
@@ -53,25 +55,28 @@ class Gather:
         sent_bytes : int
             What was written this turn; what fits now is as much as was answered.
         line_bytes : int
-            Length of the line that did not fit; 0 when the ring could take more than there is to send.
+            Length of the line that did not fit; 0 when there is nothing more to send for now.
         """
         if self._port is not None:
             self._port.gather_s = self.rest_s(sent_bytes, line_bytes, self.link.port.clock_s())
 
     def rest_s(self, sent_bytes: int, line_bytes: int, now_s: float) -> float:
-        """Return how long the ring lasts, by half, s; 0 while a report is awaited that shows the way."""
+        """Return how long most of the ring lasts, s; 0 while a report is awaited that shows the way."""
+        most_s = AWAITED_S if self.link.asks else MOST_S
+        if not line_bytes:
+            return most_s
         if not sent_bytes:
             return 0.0
         taken_s = 0.0 if self._then_s is None else now_s - self._then_s
         self._then_s = now_s
         self._bytes = KEPT * self._bytes + sent_bytes
         self._seconds = KEPT * self._seconds + taken_s
-        if not line_bytes or self._measures(now_s):
+        if self._measures(now_s):
             return 0.0
         room = self.link.connection.window_bytes - line_bytes
         lasts_s = room * self._seconds / self._bytes
         way_s = max(0.0, self.link.answer_s - REPORT_S) + line_bytes * BYTE_S
-        return max(0.0, min(MOST_S, SHARE * lasts_s, lasts_s - way_s))
+        return max(0.0, min(most_s, SHARE * lasts_s, lasts_s - way_s))
 
     def _measures(self, now_s: float) -> bool:
         """Tell whether a report is awaited whose delay is to be the way's alone."""

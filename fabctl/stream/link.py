@@ -22,7 +22,9 @@ POLL_S = 0.2
 FAST_POLL_S = 0.05
 SILENCE_S = 1.5
 """With a poll every 0.2 s a missing answer is noticed within 2 s."""
-QUICKEST_GROWS = 1.02
+NEARLY = 0.85
+"""Of the time between two polls: then one goes with lines that go anyway."""
+QUICKEST_GROWS = 1.01
 """The quickest answer to a poll is forgotten by so much at each of the next."""
 BANNER_S = 3.0
 HELD: frozenset[State] = frozenset(state for state in State if state.value.startswith(("Hold", "Door")))
@@ -114,9 +116,22 @@ class Link:
         """Put a real-time byte on the wire now, whatever else is queued."""
         self.port.write(self.connection.send_realtime(code))
         if code is Realtime.STATUS:
-            self._polled_s = self.port.clock_s()
-            if self._asked_since_s is None:
-                self._asked_since_s = self._polled_s
+            self._note_poll()
+
+    def write_lines(self, batch: bytes, poll_s: float) -> None:
+        """Put lines on the wire that the connection has taken, and with them a poll that is nearly due.
+
+        One write, and one turn for the answers and the report.
+        """
+        if self.port.clock_s() - self._polled_s >= NEARLY * poll_s:
+            batch += self.connection.send_realtime(Realtime.STATUS)
+            self._note_poll()
+        self.port.write(batch)
+
+    def _note_poll(self) -> None:
+        self._polled_s = self.port.clock_s()
+        if self._asked_since_s is None:
+            self._asked_since_s = self._polled_s
 
     async def pump(self, timeout_s: float = POLL_S, poll_s: float = POLL_S) -> list[Event]:
         """Poll when a poll is due, read once, and take in what came.
@@ -149,8 +164,10 @@ class Link:
 
     def _take_in(self, events: list[Event]) -> None:
         """Note what reports tell; when strict, judge."""
+        notable = [event for event in events if event.__class__ is not Answered or event.reply is not OK]
+        if not notable:
+            return
         doubted = bool(self.certainty.lost)
-        notable = [event for event in events if not isinstance(event, Answered) or event.reply is not OK]
         for event in notable:
             if isinstance(event, Status):
                 self._note(event)

@@ -7,6 +7,8 @@ import re
 from fabctl.stream.replies import ParserState
 
 _LETTERS = {"F": re.compile(rb"F(\d+\.?\d*|\.\d+)"), "S": re.compile(rb"S(\d+\.?\d*|\.\d+)")}
+# what nearly every line is; no other G or M stands behind
+_MOVES = re.compile(rb"G0*[0-3](?![0-9.])[^GM]*\Z")
 # inches change what F is told in, inverse time what it means, an end of program what holds
 _OTHERWISE = re.compile(rb"G0*(?:20|93)(?![0-9.])|M0*(?:2|30)(?![0-9])")
 _OFFSETS = re.compile(rb"M0*(?:2|30)(?![0-9])|G0*(?:10|43\.1|49|5[4-9]|92)(?![0-9])")
@@ -29,16 +31,18 @@ class Words:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, float] = {}
+        # the lines that named them last: nearly all are never looked at
+        self._last = {"F": b"", "S": b""}
         self._comparable = True
 
     def take(self, line: bytes) -> bool:
         """Note the words of a line that is sent; tell whether it makes the controller tell its offsets."""
-        if b"F" in line or b"S" in line:
-            for letter, pattern in _LETTERS.items():
-                found = pattern.search(line)
-                if found:
-                    self._last[letter] = float(found.group(1))
+        if b"F" in line:
+            self._last["F"] = line
+        if b"S" in line:
+            self._last["S"] = line
+        if (b"G" not in line and b"M" not in line) or _MOVES.match(line):
+            return False
         if self._comparable and _OTHERWISE.search(line):
             self._comparable = False
         return _OFFSETS.search(line) is not None
@@ -47,10 +51,15 @@ class Words:
         """Say which word the controller has otherwise; empty when all are as sent."""
         if not self._comparable:
             return ""
-        found = {word[0]: word[1:] for word in told.words if word[:1] in self._last}
+        sent = {
+            letter: float(found.group(1))
+            for letter, line in self._last.items()
+            if (found := _LETTERS[letter].search(line))
+        }
+        has = {word[0]: word[1:] for word in told.words if word[:1] in sent}
         wrong = [
-            f"{letter}{found[letter]} instead of {letter}{sent:g}"
-            for letter, sent in self._last.items()
-            if letter in found and abs(float(found[letter]) - sent) > HALF
+            f"{letter}{has[letter]} instead of {letter}{value:g}"
+            for letter, value in sent.items()
+            if letter in has and abs(float(has[letter]) - value) > HALF
         ]
         return ", ".join(wrong)

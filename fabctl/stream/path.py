@@ -6,9 +6,9 @@ No numpy here: a window holds the few dozen moves that are under way, looked at 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from fabctl.stream.replies import Point
@@ -68,10 +68,11 @@ class Place(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """A leg in the window: from where, and when it can begin and how long it lasts at the very soonest, s."""
+    """A leg in the window: from where, its length, and when it begins and how long it lasts at best."""
 
     start_mm: Point
     leg: Leg
+    length_mm: float
     soonest_s: float
     lasts_s: float
 
@@ -89,15 +90,38 @@ class _Pace:
     def __init__(self, tolerance_mm: float, rates_mm_s: Point | None) -> None:
         self._tolerance_mm = tolerance_mm
         self._rates_mm_s = rates_mm_s
+        self._slowest_mm_s = min(rates_mm_s) if rates_mm_s else 0.0
         self._soonest_s = 0.0
         self._places_s = [0.0]
         self.in_order = True
 
     def way(self, start_mm: Point, leg: Leg) -> _Way:
         """Put a leg behind those before."""
-        begin_s, lasts_s = self._soonest_s, _soonest_s(start_mm, leg, self._rates_mm_s)
-        self._soonest_s += lasts_s
-        return _Way(start_mm, leg, begin_s, lasts_s)
+        begin_s, length_mm = self._soonest_s, _length_mm(start_mm, leg)
+        lasts_s = self._lasts_s(start_mm, leg, length_mm)
+        self._soonest_s = begin_s + lasts_s
+        return _Way(start_mm, leg, length_mm, begin_s, lasts_s)
+
+    def _lasts_s(self, start_mm: Point, leg: Leg, length_mm: float) -> float:
+        """Return how long a move takes at the very least, whatever the overrides, s."""
+        feed = leg.feed_mm_min
+        quickest_mm_s = math.inf if feed is None else MOST_OVERRIDE * feed / 60
+        by_feed_s = length_mm / quickest_mm_s if quickest_mm_s > 0 else 0.0
+        if self._rates_mm_s is None:
+            return 0.0
+        # no axis can be slower than that
+        if 0 < quickest_mm_s <= self._slowest_mm_s:
+            return by_feed_s
+        if leg.centre_mm is not None:
+            return max(by_feed_s, length_mm / math.hypot(*self._rates_mm_s))
+        (sx, sy, sz), (ex, ey, ez), (rx, ry, rz) = start_mm, leg.end_mm, self._rates_mm_s
+        # axis by axis: this is done for every line
+        by_axis_s = (
+            abs(ex - sx) / rx if rx else 0.0,
+            abs(ey - sy) / ry if ry else 0.0,
+            abs(ez - sz) / rz if rz else 0.0,
+        )
+        return max(by_feed_s, *by_axis_s)
 
     def forget(self) -> None:
         """Let the machine be anywhere."""
@@ -108,19 +132,19 @@ class _Pace:
         """Keep those places that can have been reached from one of the places before."""
         if self._rates_mm_s is None:
             return
-        places = [
-            (way.soonest_s + share * way.lasts_s, blur_s)
-            for way in near
-            for blur_s in (_blur_s(way, self._tolerance_mm),)
-            for share in shares(position_mm, way.start_mm, way.leg, self._tolerance_mm)
-        ]
-        followed = [
-            place
-            for place, blur_s in places
-            if any(before - blur_s <= place <= before + within_s + blur_s for before in self._places_s)
-        ]
-        self.in_order = bool(followed) or not self._places_s
-        self._places_s = followed or [place for place, _ in places]
+        before_s = self._places_s
+        places, followed = [], []
+        for way in near:
+            blur_s = _blur_s(way, self._tolerance_mm)
+            for share in shares(position_mm, way.start_mm, way.leg, self._tolerance_mm):
+                place_s = way.soonest_s + share * way.lasts_s
+                places.append(place_s)
+                # the first of the places before that is not too long ago
+                index = bisect_left(before_s, place_s - within_s - blur_s)
+                if index < len(before_s) and before_s[index] <= place_s + blur_s:
+                    followed.append(place_s)
+        self.in_order = bool(followed) or not before_s
+        self._places_s = sorted(followed or places)
 
 
 class PathWatch:
@@ -162,12 +186,15 @@ class PathWatch:
         self._legs: Iterator[Leg] = iter(legs)
         self._next: Leg | None = next(self._legs, None)
         self._tip = start_mm
-        self._window: deque[_Way] = deque()
+        # moves whose line is answered, and those behind them
+        self._queued: deque[_Way] = deque()
+        self._waiting: deque[_Way] = deque()
+        self._queued_blocks = 0
         self._tolerance_mm = tolerance_mm
         self._blocks = blocks
         self._least_mm = least_mm
         self._proven = 0
-        self._near = 0
+        self._legs_near: list[Leg] = []
         self._pace = _Pace(tolerance_mm, rates_mm_s)
         self.watches = self._next is not None
 
@@ -195,24 +222,25 @@ class PathWatch:
         """
         self._extend(sent)
         self._forget(acknowledged)
-        if not self.watches or not self._window:
+        window = [*self._queued, *self._waiting]
+        if not window:
             return Place(self._proven, sent, 0.0)
-        offs = [distance_mm(position_mm, way.start_mm, way.leg) for way in self._window]
-        near = [index for index, off in enumerate(offs) if off <= self._tolerance_mm]
+        near = _near(position_mm, window, self._tolerance_mm)
         if not near:
-            return Place(self._proven, sent, min(offs))
-        at_most = self._window[near[-1]].leg.number
-        self._pace.follow(position_mm, [self._window[index] for index in near], within_s)
-        self._near = near[-1] - near[0] + 1
-        for _ in range(near[0]):
-            self._window.popleft()
+            return Place(
+                self._proven, sent, min(distance_mm(position_mm, way.start_mm, way.leg) for way in window)
+            )
+        first, last = near[0], near[-1]
+        self._pace.follow(position_mm, [window[index] for index in near], within_s)
+        self._drop(first)
+        self._legs_near = [way.leg for way in window[first : last + 1 + SEGMENTS]]
         # lines before the first move that fits are done; that move's own line is under way
-        self._proven = max(self._proven, self._window[0].leg.number - 1)
-        return Place(self._proven, at_most, 0.0)
+        self._proven = max(self._proven, window[first].leg.number - 1)
+        return Place(self._proven, window[last].leg.number, 0.0)
 
     def near(self) -> list[Leg]:
         """Return the legs that may be under way at the place located last, and those prepared behind them."""
-        return [way.leg for way in islice(self._window, self._near + SEGMENTS)]
+        return self._legs_near
 
     @property
     def in_order(self) -> bool:
@@ -232,30 +260,60 @@ class PathWatch:
         return self._tip
 
     def _extend(self, sent: int) -> None:
-        while self._next is not None and self._next.number <= sent:
-            leg = _settled(self._next, self._tip)
-            self._window.append(self._pace.way(self._tip, leg))
-            self._tip = leg.end_mm
-            self._next = next(self._legs, None)
+        leg, tip_mm = self._next, self._tip
+        while leg is not None and leg.number <= sent:
+            if math.isnan(sum(leg.end_mm)):
+                leg = _settled(leg, tip_mm)
+            self._waiting.append(self._pace.way(tip_mm, leg))
+            tip_mm = leg.end_mm
+            leg = next(self._legs, None)
+        self._next, self._tip = leg, tip_mm
 
     def _forget(self, acknowledged: int) -> None:
-        # an acknowledged move is at least in the planner, which holds only so many
-        queued = [
-            index
-            for index, (start, leg, _, _) in enumerate(self._window)
-            if leg.number <= acknowledged and _takes_a_block(start, leg, self._least_mm)
-        ]
+        """Take over what was answered: it is at least in the planner, which holds only so many."""
+        waiting, queued = self._waiting, self._queued
+        while waiting and waiting[0].leg.number <= acknowledged:
+            way = waiting.popleft()
+            queued.append(way)
+            self._queued_blocks += self._takes_a_block(way)
         under_way = self._blocks + SEGMENTS + 1
-        if len(queued) > under_way:
-            for _ in range(queued[-under_way]):
-                self._window.popleft()
-            self._proven = max(self._proven, self._window[0].leg.number - 1)
+        if self._queued_blocks > under_way:
+            while self._queued_blocks > under_way or not self._takes_a_block(queued[0]):
+                self._drop(1)
+            self._proven = max(self._proven, queued[0].leg.number - 1)
+
+    def _drop(self, count: int) -> None:
+        """Let go of the oldest moves."""
+        for _ in range(count):
+            if self._queued:
+                self._queued_blocks -= self._takes_a_block(self._queued.popleft())
+            else:
+                self._waiting.popleft()
+
+    def _takes_a_block(self, way: _Way) -> bool:
+        return way.length_mm > self._least_mm or way.leg.centre_mm is not None
+
+
+def _near(point: Point, window: list[_Way], tolerance_mm: float) -> list[int]:
+    """List the moves a point lies on; most lie elsewhere, and are told so by one comparison."""
+    x, y, _ = point
+    low_x, high_x, low_y, high_y = x - tolerance_mm, x + tolerance_mm, y - tolerance_mm, y + tolerance_mm
+    found = []
+    for index, (start, leg, _, _, _) in enumerate(window):
+        (sx, sy, _), (ex, ey, _) = start, leg.end_mm
+        beside = (
+            (sx < low_x and ex < low_x)
+            or (sx > high_x and ex > high_x)
+            or (sy < low_y and ey < low_y)
+            or (sy > high_y and ey > high_y)
+        )
+        if (not beside or leg.centre_mm is not None) and distance_mm(point, start, leg) <= tolerance_mm:
+            found.append(index)
+    return found
 
 
 def _settled(leg: Leg, tip_mm: Point) -> Leg:
     """Let axes that a leg does not name stay where they are."""
-    if not math.isnan(sum(leg.end_mm)):
-        return leg
     x, y, z = (here if math.isnan(end) else end for here, end in zip(tip_mm, leg.end_mm, strict=True))
     return leg._replace(end_mm=(x, y, z))
 
@@ -294,10 +352,6 @@ def _from_arc(point: Point, start: Point, leg: Leg, centre: tuple[float, float])
     across = math.dist(point[:2], centre) - (radius + grown * share)
     height = point[2] - (start[2] + (leg.end_mm[2] - start[2]) * share)
     return min(ends, math.hypot(across, height))
-
-
-def _takes_a_block(start: Point, leg: Leg, least_mm: float) -> bool:
-    return leg.centre_mm is not None or math.dist(start, leg.end_mm) > least_mm
 
 
 def shares(point_mm: Point, start_mm: Point, leg: Leg, tolerance_mm: float) -> list[float]:
@@ -343,20 +397,7 @@ def _length_mm(start: Point, leg: Leg) -> float:
     return math.hypot(sweep * math.dist(start[:2], leg.centre_mm), leg.end_mm[2] - start[2])
 
 
-def _soonest_s(start: Point, leg: Leg, rates_mm_s: Point | None) -> float:
-    """Return how long a move takes at the very least, whatever the overrides, s."""
-    if rates_mm_s is None:
-        return 0.0
-    length = _length_mm(start, leg)
-    feed = math.inf if leg.feed_mm_min is None else MOST_OVERRIDE * leg.feed_mm_min / 60
-    by_feed = length / feed if feed > 0 else 0.0
-    if leg.centre_mm is not None:
-        return max(by_feed, length / math.hypot(*rates_mm_s))
-    moved = zip(start, leg.end_mm, rates_mm_s, strict=True)
-    return max(by_feed, *(abs(end - begin) / rate if rate else 0.0 for begin, end, rate in moved))
-
-
 def _blur_s(way: _Way, tolerance_mm: float) -> float:
     """Return what a position's inaccuracy makes of a time on a move, s."""
-    length = _length_mm(way.start_mm, way.leg)
-    return LEAST_BLUR_S + (2 * tolerance_mm * way.lasts_s / length if length else 0.0)
+    share = 2 * tolerance_mm / way.length_mm if way.length_mm else 0.0
+    return LEAST_BLUR_S + share * way.lasts_s

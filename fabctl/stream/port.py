@@ -120,19 +120,17 @@ class SerialPort:
         LinkError
             When the device is gone or does not take everything in its time.
         """
-        rest = memoryview(data)
         try:
             if self._descriptor is None:
                 taken = self._device.write(data)
-                rest = rest[len(data) if taken is None else taken :]
+                rest = len(data) - (len(data) if taken is None else taken)
             else:
-                rest = _write_all(self._descriptor, rest, self._write_limit_s)
+                rest = _write_all(self._descriptor, data, self._write_limit_s)
         except (OSError, ValueError, TypeError) as error:
             raise self._gone(error) from error
         if rest:
             raise LinkError(
-                f"the port took only {len(data) - len(rest)} of {len(data)} bytes "
-                f"in {self._write_limit_s:g} s",
+                f"the port took only {len(data) - rest} of {len(data)} bytes in {self._write_limit_s:g} s",
                 file=self._name,
                 remedy="look at the cable and the controller's power; switch flow control off",
             )
@@ -309,15 +307,23 @@ def _descriptor(device: Serial) -> int | None:
         return None
 
 
-def _write_all(descriptor: int, rest: memoryview, limit_s: float) -> memoryview:
-    deadline_s = time.monotonic() + limit_s
+def _write_all(descriptor: int, data: bytes, limit_s: float) -> int:
+    """Write until everything is taken, or the time is over; return how many bytes are left."""
+    rest = len(data) - _write_some(descriptor, data)
+    deadline_s = time.monotonic() + limit_s if rest else 0.0
     while rest:
-        with contextlib.suppress(BlockingIOError):
-            rest = rest[os.write(descriptor, rest) :]
         left_s = deadline_s - time.monotonic()
-        if rest and (left_s <= 0 or not select.select((), (descriptor,), (), left_s)[1]):
+        if left_s <= 0 or not select.select((), (descriptor,), (), left_s)[1]:
             break
+        rest -= _write_some(descriptor, data[-rest:])
     return rest
+
+
+def _write_some(descriptor: int, data: bytes) -> int:
+    try:
+        return os.write(descriptor, data)
+    except BlockingIOError:
+        return 0
 
 
 def _cannot_open(url: str, error: Exception) -> LinkError:

@@ -208,6 +208,7 @@ class Connection:
         self.awaits_banner = True
         self._in_flight: deque[_Sent] = deque()
         self._partial = bytearray()
+        self._looked_at = (b"", True)
 
     @property
     def unanswered(self) -> int:
@@ -228,7 +229,7 @@ class Connection:
             return True
         if len(line) >= self.window_bytes - self.in_flight_bytes or self._in_flight[-1].alone:
             return False
-        return _PLAIN.fullmatch(line) is not None or not needs_alone(line)
+        return self._is_plain(line) or not needs_alone(line)
 
     def send_line(self, line: bytes, number: int = 0) -> bytes:
         """Take a line into account and return the bytes to write.
@@ -250,20 +251,10 @@ class Connection:
         LocalProtocolError
             When it must not be sent now, or ever.
         """
-        size, plain = len(line) + 1, _PLAIN.fullmatch(line) is not None
-        if not plain or size > self.window_bytes:
-            self._check_line(line)
-        if self.awaits_banner or self.state is None:
-            raise LocalProtocolError(f"{line!r} before the controller has said what it is doing")
-        if not (plain and self.state is State.RUN) and not _takes(RULES[self.state].lines, line):
-            raise LocalProtocolError(
-                f"{line!r} in state {self.state}, which takes {RULES[self.state].lines.value}"
-            )
-        alone = not plain and needs_alone(line)
-        if self._in_flight and (
-            alone or self._in_flight[-1].alone or self.in_flight_bytes + size > self.window_bytes
-        ):
-            raise LocalProtocolError(f"{line!r} does not fit: {self.in_flight_bytes} bytes in flight")
+        size = len(line) + 1
+        # nearly every line: nothing speaks against it
+        usual = self.state is State.RUN and self._is_plain(line) and size <= self.window_bytes
+        alone = False if usual and self.fits(line) else self._examined(line, size)
         self._in_flight.append(_Sent(line, number, size, alone))
         self.in_flight_bytes += size
         if number:
@@ -273,6 +264,28 @@ class Connection:
             self.awaits_banner = True
             self.state = None
         return line + b"\n"
+
+    def _is_plain(self, line: bytes) -> bool:
+        # asked before a line goes, and once more as it goes
+        if line is not self._looked_at[0]:
+            self._looked_at = line, _PLAIN.fullmatch(line) is not None
+        return self._looked_at[1]
+
+    def _examined(self, line: bytes, size: int) -> bool:
+        """Raise unless a line may be sent now; tell whether it goes alone."""
+        self._check_line(line)
+        if self.awaits_banner or self.state is None:
+            raise LocalProtocolError(f"{line!r} before the controller has said what it is doing")
+        if not _takes(RULES[self.state].lines, line):
+            raise LocalProtocolError(
+                f"{line!r} in state {self.state}, which takes {RULES[self.state].lines.value}"
+            )
+        alone = needs_alone(line)
+        if self._in_flight and (
+            alone or self._in_flight[-1].alone or self.in_flight_bytes + size > self.window_bytes
+        ):
+            raise LocalProtocolError(f"{line!r} does not fit: {self.in_flight_bytes} bytes in flight")
+        return alone
 
     def send_realtime(self, code: Realtime) -> bytes:
         """Take a real-time byte into account and return it.
@@ -325,7 +338,7 @@ class Connection:
         if not self._partial and len(data) <= len(_OK_LINE) * len(self._in_flight):
             count = len(data) // len(_OK_LINE)
             if data == _OK_LINE * count:
-                return [self._answered(OK) for _ in range(count)]
+                return self._answered_in_a_row(count)
         self._partial += data
         if b"\n" not in data:
             return self._overlong()
@@ -380,6 +393,16 @@ class Connection:
         if number:
             self.acknowledged = number
         return Answered(reply, number, line)
+
+    def _answered_in_a_row(self, count: int) -> list[Event]:
+        """Take so many `ok`: nearly all that ever comes, and what a host's time goes into."""
+        events: list[Event] = []
+        for _ in range(count):
+            line, number, size, _ = self._in_flight.popleft()
+            self.in_flight_bytes -= size
+            self.acknowledged = number or self.acknowledged
+            events.append(Answered(OK, number, line))
+        return events
 
     def _report(self, status: Status, events: list[Event]) -> None:
         before = self.state

@@ -25,7 +25,6 @@ from fabctl.stream.path import PathWatch
 from fabctl.stream.pause import PAUSED, stay_held
 from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
-from fabctl.stream.protocol import Connection
 from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
@@ -237,17 +236,13 @@ class _Run:
 
     async def _stream(self, lines: Iterator[WireLine]) -> None:
         """Keep the ring full until every line has its answer; stop for a person where the program says."""
-        connection, port = self._link.connection, self._link.port
-        gather = Gather(self._link)
+        connection, gather = self._link.connection, Gather(self._link)
         line = next(lines, None)
         while line is not None or connection.unanswered:
-            batch = bytearray()
             waiting = not connection.unanswered
-            while line is not None and _may_go(line, connection, self._hooks):
-                batch += _sent(self._link, self._words, line)
-                line = next(lines, None)
+            batch, line = self._fitting(line, lines)
             if batch:
-                port.write(bytes(batch))
+                self._link.write_lines(batch, self._watch.poll_s)
                 if waiting:
                     self._watch.restart()
             gather.after(len(batch), 0 if line is None or line.pause else len(line.text) + 1)
@@ -255,6 +250,24 @@ class _Run:
             if line is not None and line.pause and not connection.unanswered:
                 await self._pause_for_person(line)
                 line = next(lines, None)
+
+    def _fitting(self, line: WireLine | None, lines: Iterator[WireLine]) -> tuple[bytes, WireLine | None]:
+        """Take into account as many lines as may go now; return their bytes, and the line that waits."""
+        link, words, sending = self._link, self._words, self._hooks.sending
+        connection, batch = link.connection, b""
+        if connection.state not in TAKES_LINES:
+            return batch, line
+        while (
+            line is not None
+            and not line.pause
+            and connection.fits(line.text)
+            and sending(line.number) is not False
+        ):
+            if words.take(line.text):
+                link.certainty.expect_offsets()
+            batch += connection.send_line(line.text, line.number)
+            line = next(lines, None)
+        return batch, line
 
     async def _step(self) -> None:
         """Take one turn: the operator first, then what the controller says."""
@@ -406,25 +419,9 @@ class _Run:
         )
 
 
-def _may_go(line: WireLine, connection: Connection, hooks: Hooks) -> bool:
-    return (
-        not line.pause
-        and connection.state in TAKES_LINES
-        and connection.fits(line.text)
-        and hooks.sending(line.number) is not False
-    )
-
-
 def _corners(box_mm: tuple[float, ...]) -> tuple[Point, Point]:
     x0, y0, z0, x1, y1, z1 = box_mm
     return (x0, y0, z0), (x1, y1, z1)
-
-
-def _sent(link: Link, words: Words, line: WireLine) -> bytes:
-    """Take a line into account everywhere, and return its bytes."""
-    if words.take(line.text):
-        link.certainty.expect_offsets()
-    return link.connection.send_line(line.text, line.number)
 
 
 def _say(outcome: Outcome) -> str:

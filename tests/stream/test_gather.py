@@ -8,7 +8,7 @@ import pytest
 
 from fabctl.shop.firmware import load_firmware
 from fabctl.sim.port import SimPort
-from fabctl.stream.gather import MOST_S, Gather
+from fabctl.stream.gather import AWAITED_S, MOST_S, SHARE, Gather
 from fabctl.stream.link import Link
 from fabctl.stream.port import open_port
 
@@ -36,8 +36,15 @@ def test_law_way_rest_and_one_line_never_outlast_the_ring(gather):
                 assert rest_s == 0 or line / every_s * (rest_s + way_s) <= 127
 
 
-def test_a_dense_program_rests_for_half_a_ring(gather):
-    assert rests(gather) == pytest.approx(0.5 * (127 - LINE) / LINE * 0.003, rel=0.05)
+def test_a_dense_program_rests_for_most_of_a_ring(gather):
+    assert rests(gather) == pytest.approx(SHARE * (127 - LINE) / LINE * 0.003, rel=0.05)
+
+
+def test_a_report_that_is_under_way_is_read_sooner(gather):
+    rests(gather)
+    gather.rest_s(LINE, LINE, 2.0)
+    gather.link._asked_since_s = 2.0
+    assert gather.rest_s(LINE, LINE, 2.003) == AWAITED_S
 
 
 def test_a_slow_way_leaves_no_rest(gather):
@@ -45,24 +52,27 @@ def test_a_slow_way_leaves_no_rest(gather):
     assert rests(gather) == 0
 
 
-def test_nothing_rests_while_a_report_is_awaited_or_nothing_was_sent_or_the_ring_has_room(gather):
+def test_nothing_rests_while_a_report_is_awaited_or_nothing_was_sent(gather):
     rests(gather)
     assert gather.rest_s(0, LINE, 2.0) == 0
-    assert gather.rest_s(LINE, 0, 2.003) == 0
     gather.link._asked_since_s = 2.0
     assert gather.rest_s(LINE, LINE, 9.0) == 0
 
 
-def test_one_report_a_second_shows_how_long_the_way_is_and_the_others_may_lie(gather):
+def test_the_last_answers_are_read_together(gather):
+    assert gather.rest_s(0, 0, 2.0) == MOST_S
+
+
+def test_a_report_now_and_then_shows_how_long_the_way_is_and_the_others_may_lie(gather):
     rests(gather)
     gather.link._asked_since_s = 1.0
     assert gather.rest_s(LINE, LINE, 1.2) > 0
-    assert gather.rest_s(LINE, LINE, 2.1) == 0
-    assert gather.rest_s(LINE, LINE, 2.11) == 0
+    assert gather.rest_s(LINE, LINE, 3.1) == 0
+    assert gather.rest_s(LINE, LINE, 3.11) == 0
     gather.link._asked_since_s = None
-    assert gather.rest_s(LINE, LINE, 2.12) > 0
-    gather.link._asked_since_s = 2.2
-    assert gather.rest_s(LINE, LINE, 2.3) > 0
+    assert gather.rest_s(LINE, LINE, 3.12) > 0
+    gather.link._asked_since_s = 3.2
+    assert gather.rest_s(LINE, LINE, 3.3) > 0
 
 
 @pytest.fixture
