@@ -142,13 +142,17 @@ def _offsets(heard: list[Event]) -> dict[str, Point]:
 
 async def _ask(link: Link) -> tuple[Status, list[Event]]:
     """Ask a controller for its state, then for all it can tell of itself."""
-    asks = [line.encode() for line in link.firmware.speaks.asks]
+    heard: list[Event] = []
     try:
         status = await link.fresh_status()
-        return status, [event for line in asks for event in await link.command(line, DUMP_S)]
+        for line in link.firmware.speaks.asks:
+            _refuse_restarted(link)
+            heard += await link.command(line.encode(), DUMP_S)
     except StoppedError as error:
+        _refuse_restarted(link)
         remedy = "switch the controller off and on"
         raise LinkError(error.problem, file=link.port.name, remedy=remedy) from error
+    return status, heard
 
 
 async def _wake(link: Link) -> Banner:

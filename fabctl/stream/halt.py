@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fabctl.errors import LinkError
 from fabctl.stream.link import FAST_POLL_S, SILENCE_S, Link
-from fabctl.stream.protocol import Event, Realtime
-from fabctl.stream.replies import STANDING, Alarm, Banner, Point, State, Status
+from fabctl.stream.protocol import Realtime
+from fabctl.stream.replies import STANDING, Banner, Point, State, Status
 from fabctl.stream.stops import STOPS, Answer, Cause
 
 AGAIN_S = 0.5
@@ -78,14 +77,9 @@ async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
     if after is None or not any(isinstance(event, Banner) for event in heard):
         return NOTHING_KNOWN
     same = answer is Answer.RELEASE or (stood is not None and link.mpos_mm == stood)
-    kept = after.state in RESTARTED and not _tells_of_loss(link, heard)
-    return Outcome(same and kept and link.certainty.proven, head_is_off(link), link.mpos_mm, link.work_mm)
-
-
-def _tells_of_loss(link: Link, heard: Iterable[Event]) -> bool:
-    """Whether an alarm came with the reset after which no position is true."""
-    codes = [event.code for event in heard if isinstance(event, Alarm)]
-    return any(link.firmware.alarm(code).position_lost for code in codes)
+    # an alarm that came with the reset, and loses the position, is among what certainty knows
+    known = same and after.state in RESTARTED and link.certainty.proven
+    return Outcome(known, head_is_off(link), link.mpos_mm, link.work_mm)
 
 
 def head_is_off(link: Link) -> bool | None:

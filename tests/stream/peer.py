@@ -1,4 +1,4 @@
-"""A peer that says what grblHAL and FluidNC say, byte for byte."""
+"""A peer of few words: it says what Grbl, grblHAL or FluidNC say, byte for byte."""
 
 from dataclasses import dataclass, field, replace
 
@@ -22,22 +22,32 @@ def dump(machine, **changed):
 
 @dataclass
 class Peer:
-    """A controller of few words: it answers lines from a table, each after a millisecond."""
+    """A controller of few words: it answers lines from a table, each after a millisecond.
+
+    `status` is one report, or reports one after the other, of which the last one stays.
+    """
 
     answers: dict[str, list[str]]
     banner: str
-    status: str
+    status: str | list[str]
     name: str = "peer"
     time_s: float = 0.0
     out: bytes = b""
     line: bytes = field(default=b"")
+    heard: bytes = b""
+
+    def report(self):
+        if isinstance(self.status, str):
+            return self.status
+        return self.status.pop(0) if len(self.status) > 1 else self.status[0]
 
     def write(self, data):
+        self.heard += data
         for byte in data:
             if byte == 0x18:
                 self.out += f"\r\n{self.banner}\r\n".encode()
             elif byte == ord("?"):
-                self.out += f"{self.status}\r\n".encode()
+                self.out += f"{self.report()}\r\n".encode()
             elif byte == ord("\n"):
                 said = self.answers.get(self.line.decode(), ["error:3"])
                 self.out += "".join(f"{text}\r\n" for text in said).encode()
@@ -67,6 +77,17 @@ def hal(machine, offsets=("[G54:0.000,0.000,0.000:0.00]",), **changed):
     }
     status = "<Idle|MPos:0.000,0.000,0.000|Bf:100,1023|FS:0,0|Ov:100,100,100|A:>"
     return Peer(answers, "GrblHAL 1.1f ['$' or '$HELP' for help]", status)
+
+
+def grbl(machine, ring=128, **changed):
+    answers = {
+        "$I": ["[VER:1.1h.20190830:]", f"[OPT:V,15,{ring}]", "ok"],
+        "$$": [*dump(machine, **changed), "ok"],
+        "$N": ["$N0=", "$N1=", "ok"],
+        "$#": ["[G54:0.000,0.000,0.000]", "[G92:0.000,0.000,0.000]", "[TLO:0.000]", "ok"],
+    }
+    status = "<Idle|MPos:0.000,0.000,0.000|Bf:15,128|FS:0,0|WCO:0.000,0.000,0.000|Ov:100,100,100>"
+    return Peer(answers, "Grbl 1.1h ['$' for help]", status)
 
 
 def fluid(machine, startup="", **changed):
