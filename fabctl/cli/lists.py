@@ -211,9 +211,11 @@ def runs(json_: bool, out: str | None) -> int:
       fabctl runs
       fabctl runs --out out/stool --json
 
-    A run that was cut off (crash, power) is listed with what its journal says for certain.
+    A run that was cut off (crash, power) is listed with what its journal says for certain. Where a run was is
+    a port, or "virtual": then nothing was cut.
     """
-    from fabctl.record.run import list_runs
+    from fabctl.cli.status import no_runs
+    from fabctl.record.run import is_virtual, list_runs
 
     if out and not Path(out).is_dir():
         raise InputError("there is no such folder", file=out, remedy="name the one --out named before")
@@ -221,9 +223,15 @@ def runs(json_: bool, out: str | None) -> int:
     return _listing(
         rows,
         json_,
-        ["run", "machine", "lines", "end"],
-        lambda r: [r["name"], r["machine"], _certain(r), r["end_state"]],
-        "no runs yet",
+        ["run", "machine", "port", "lines", "end"],
+        lambda r: [
+            r["name"],
+            r["machine"],
+            "virtual" if is_virtual(r["port"]) else r["port"],
+            _certain(r),
+            r["end_state"],
+        ],
+        no_runs(out),
     )
 
 
@@ -232,11 +240,17 @@ def _run_row(entry: RunEntry) -> dict[str, Any]:
     from fabctl.record.journal import read_journal
 
     record, certain = entry.record, entry.certain
-    row: dict[str, Any] = {"name": entry.name, "machine": "", "material": "", "end_state": "no journal"}
+    row: dict[str, Any] = {
+        "name": entry.name,
+        "machine": "",
+        "material": "",
+        "port": "",
+        "end_state": "no journal",
+    }
     row |= {"executed_at_least": None, "executed_at_most": None, "lines": None}
     if certain:
         planned: dict[str, Any] = dict(*read_journal(entry.folder).records[:1])
-        row |= {key: planned.get(key, "") for key in ("machine", "material")}
+        row |= {key: planned.get(key, "") for key in ("machine", "material", "port")}
         row |= {"executed_at_least": certain.at_least, "executed_at_most": certain.at_most}
         row |= {"lines": certain.lines, "end_state": certain.end_state}
     if record:

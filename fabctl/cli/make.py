@@ -92,8 +92,7 @@ def make(
     run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)
     figures_run = after(made, run)
     _tell(summary(made) | figures_run[0], figures_run[1], json_)
-    if (error := run.result.error(design)) is not None:
-        raise error
+    raise_stopped(run)
 
 
 def send_work(work: Work, port: str, *, check_first: bool | None, root: Path | None) -> Run:
@@ -163,7 +162,29 @@ def after(made: Plan, run: Run) -> tuple[dict[str, Any], dict[str, str]]:
     for name, file in told["files"].items():
         spoken_after[name] = str(run.folder / file)
     spoken_after["record"] = str(run.folder / "run.json")
-    return told, spoken_after
+    step = next_step(run)
+    return told | step, spoken_after | step
+
+
+def next_step(run: Run) -> dict[str, str]:
+    """Say what a person can do after a run that did not come to its end; nothing after one that did."""
+    from fabctl.record.statement import statement
+
+    return {} if run.result.error() is None else {"next": statement(run.folder).advice}
+
+
+def raise_stopped(run: Run) -> None:
+    """Raise when a run did not come to its end.
+
+    The place named is a line of the program that was sent: a foreign file is written anew, and has others.
+
+    Raises
+    ------
+    StoppedError
+        With the exit code of its end.
+    """
+    if (error := run.result.error(str(run.folder / "program.nc"))) is not None:
+        raise error
 
 
 def _tell(told: dict[str, Any], words: dict[str, str], json_: bool) -> None:

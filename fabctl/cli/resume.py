@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabctl.cli.make import send_work
+from fabctl.cli.make import raise_stopped, send_work
 from fabctl.cli.motion import CHECK_FIRST, CONFIRM, PORT, demand_answers, demand_consent, port_of
 from fabctl.cli.options import JSON, stock_named, whole_file
 from fabctl.cli.send import tell_run
 from fabctl.cli.show import as_json, facts, say
+from fabctl.cli.status import where
 from fabctl.units import format_duration
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def resume(
     its head on above the stock, feeds down where it has cut already, and goes on with the first line that is
     not proven to be done. It is asked first whether tool, stock and work zero are as they were.
     """
-    from fabctl.job.resume import find_run, look_back, resume_run
+    from fabctl.job.resume import demand_same_world, find_run, look_back, resume_run
     from fabctl.shop.machine import load_machine
 
     root = Path(out) if out else None
@@ -68,13 +69,12 @@ def resume(
     if dry_run:
         _write(resumption, told, output, json_=json_)
         return
-    port = port_of(past.machine, port)
+    port = demand_same_world(past, port, port_of(past.machine, port))
     demand_consent(past.machine, port, confirm, told)
     demand_answers(resumption.questions, port, confirm)
     ended = send_work(resumption.work, port, check_first=check_first, root=past.folder.parent)
     tell_run(ended, json_=json_)
-    if (error := ended.result.error(past.name)) is not None:
-        raise error
+    raise_stopped(ended)
 
 
 def _told(resumption: Resumption) -> dict[str, str]:
@@ -85,6 +85,7 @@ def _told(resumption: Resumption) -> dict[str, str]:
     steps = {f"{i} of {number}": step for i, step in enumerate(entry.steps, 1)}
     return {
         "run": past.name,
+        "was on": where(past.port) if past.port else "a port the journal does not name",
         "ended": certain.end_state,
         "proven": f"lines 1 to {certain.at_least} of {certain.lines} are carried out",
         "perhaps": f"lines up to {certain.at_most} begun; from line {entry.line} on all is cut again",

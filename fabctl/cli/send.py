@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fabctl.cli.level import MAP, laid_out, map_named, spoken
-from fabctl.cli.make import send_work
+from fabctl.cli.make import next_step, raise_stopped, send_work
 from fabctl.cli.motion import CHECK_FIRST, CONFIRM, DRY, PORT, SIM, demand_answers, demand_consent, port_of
 from fabctl.cli.options import JSON, MACHINE, machine_named, stock_named
 from fabctl.cli.show import as_json, facts, notes, say
@@ -76,8 +76,7 @@ def send(
         told |= way_back
     work = replace(work, material=material or "")
     if dry_run:
-        click.echo(facts(told))
-        say("dry run: nothing was sent")
+        _tell_dry(work, told, json_=json_)
         return
     port = port_of(chosen, port)
     if height_map is not None and not port.startswith(SIM):
@@ -86,8 +85,7 @@ def send(
     demand_answers(asked, port, confirm)
     run = send_work(work, port, check_first=check_first, root=Path(out) if out else None)
     tell_run(run, json_=json_)
-    if (error := run.result.error(file)) is not None:
-        raise error
+    raise_stopped(run)
 
 
 run = send
@@ -134,19 +132,40 @@ def _entered(work: Work, from_line: int, stock: Stock | None) -> tuple[Work, dic
     return entered, told, questions(entry, work.machine)
 
 
+def _tell_dry(work: Work, told: dict[str, str], *, json_: bool) -> None:
+    """Say what would be sent: for programs or for people."""
+    if json_:
+        program = work.program
+        value = {
+            "machine": work.machine.name,
+            "lines": program.line_count,
+            "sha256": program.digest,
+            "cut_length_mm": round(work.cut_mm, 3),
+            "estimated_s": round(work.estimated_s, 1),
+            "first_line": work.first_line,
+            "opening_lines": work.opening_lines,
+        }
+        as_json(value)
+    else:
+        click.echo(facts(told))
+    say("dry run: nothing was sent")
+
+
 def tell_run(run: Run, *, json_: bool) -> None:
-    """Say how a run ended: for programs or for people."""
-    record = run.record
+    """Say how a run ended, and what can come next: for programs or for people."""
+    record, step = run.record, next_step(run)
     if json_:
         as_json(
             {
                 "end_state": record.end_state,
+                "cause": record.cause,
                 "lines": record.lines,
                 "lines_executed": record.executed,
                 "taken_s": record.taken_s,
                 "estimated_s": record.estimated_s,
                 "head_off": record.head_off,
                 "folder": str(run.folder),
+                **step,
             }
         )
         return
@@ -154,5 +173,6 @@ def tell_run(run: Run, *, json_: bool) -> None:
         "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
         "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
         "record": str(run.folder / "run.json"),
+        **step,
     }
     click.echo(facts(words))

@@ -41,24 +41,32 @@ def status(run: str | None, all_: bool, json_: bool, out: str | None) -> int:
     Reads the journals, looks whether their processes still live, and asks whoever keeps a machine
     (`fabctl machine serve`); opens no port and starts nothing.
     """
+    from fabctl.record.run import is_virtual
     from fabctl.record.statement import statement
 
     kept = _kept()
     said = [statement(folder, partial(_carried_on, kept)) for folder in _folders(run, out, all_=all_)]
-    told = {item.machine for item in said}
+    told = {item.machine for item in said if not is_virtual(item.port)}
     idle = {name: live for name, live in kept.items() if run is None and name not in told}
     if json_:
         as_json(_rows(said, kept, idle))
     elif said or idle:
         click.echo("\n\n".join(map(facts, _blocks(said, kept, idle))))
     else:
-        click.echo("no runs yet", err=True)
+        click.echo(no_runs(out), err=True)
     return 0
+
+
+def no_runs(out: str | None) -> str:
+    """Say that nothing is on record, and where it was looked for."""
+    from fabctl.record.run import runs_folder
+
+    return f"no runs yet in {out or runs_folder()}; --out names another folder"
 
 
 def _rows(said: list[Statement], kept: Mapping[str, Live], idle: Mapping[str, Live]) -> list[dict[str, Any]]:
     """Put runs, and machines kept that have none, into rows for programs."""
-    rows = [_row(item) | {"kept": kept.get(item.machine)} for item in said]
+    rows = [_row(item) | {"kept": _kept_of(item, kept)} for item in said]
     return rows + [{"name": "", "machine": name, "kept": live} for name, live in idle.items()]
 
 
@@ -66,7 +74,7 @@ def _blocks(
     said: list[Statement], kept: Mapping[str, Live], idle: Mapping[str, Live]
 ) -> list[dict[str, str]]:
     """Put runs, and machines kept that have none, into words."""
-    blocks = [_words(item) | _live_words(kept.get(item.machine)) for item in said]
+    blocks = [_words(item, _kept_of(item, kept)) for item in said]
     return blocks + [{"machine": name} | _live_words(live) for name, live in idle.items()]
 
 
@@ -103,6 +111,13 @@ def _carried_on(kept: Mapping[str, Live], folder: Path, first: Mapping[str, Any]
     return by_its_process(folder, first)
 
 
+def _kept_of(said: Statement, kept: Mapping[str, Live]) -> Live | None:
+    """Return what the keeper of a run's machine says; a virtual machine has none."""
+    from fabctl.record.run import is_virtual
+
+    return None if is_virtual(said.port) else kept.get(said.machine)
+
+
 def _live_words(live: Live | None) -> dict[str, str]:
     if live is None:
         return {}
@@ -117,6 +132,7 @@ def _row(said: Statement) -> dict[str, Any]:
         "name": said.name,
         "machine": said.machine,
         "title": said.title,
+        "port": said.port,
         "state": said.state,
         "pid": said.pid or None,
         "executed_at_least": said.at_least,
@@ -134,11 +150,13 @@ def _row(said: Statement) -> dict[str, Any]:
     }
 
 
-def _words(said: Statement) -> dict[str, str]:
+def _words(said: Statement, live: Live | None) -> dict[str, str]:
     """Put a statement into words; what a state makes pointless is left out."""
     words = {"run": said.name}
     if said.machine:
         words["machine"] = said.machine
+    if said.port:
+        words["port"] = where(said.port)
     words["state"] = f"{said.state}: {said.reason}" if said.reason else said.state
     if said.state != "no journal":
         words["last record"] = said.last or "none"
@@ -148,12 +166,32 @@ def _words(said: Statement) -> dict[str, str]:
         words["guard"] = f"held and reset the machine when its sender died: {said.guard}"
     if said.state not in {*GOING_ON, "not started", "done"}:
         words["head"] = HEADS[said.head_off]
-    return words | {"next": said.advice}
+    words["next"] = said.advice
+    if live is not None and live.get("run") == said.name:
+        name = said.machine
+        words["next"] = f"it goes on: fabctl machine hold {name}, resume {name} or abort {name}"
+    return words | _live_words(live)
+
+
+def where(port: str) -> str:
+    """Say where a run was; nobody shall take a virtual one for a part.
+
+    Examples
+    --------
+    >>> where("sim://"), where("/dev/ttyUSB0")
+    ('sim://, the virtual controller: nothing was cut', '/dev/ttyUSB0')
+    """
+    from fabctl.record.run import is_virtual
+
+    return f"{port}, the virtual controller: nothing was cut" if is_virtual(port) else port
 
 
 def _how_far(said: Statement) -> dict[str, str]:
     of = f" of {said.lines}" if said.lines else ""
-    words = {"certain": f"the first {said.at_least} lines{of} are wholly executed"}
+    proven = {0: f"no line{of} is", 1: f"the first line{of} is"}
+    words = {
+        "certain": f"{proven.get(said.at_least, f'the first {said.at_least} lines{of} are')} wholly executed"
+    }
     if said.at_most > said.at_least:
         words["at most"] = f"no line after {said.at_most} can have begun"
     if not said.whole:

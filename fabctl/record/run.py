@@ -9,10 +9,12 @@ from pathlib import Path
 
 from fabctl.errors import InputError
 from fabctl.record.framing import JOURNAL_NAME
-from fabctl.record.journal import Certain, last_certain
+from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.values import read_value, write_value
 
 RECORD_NAME = "run.json"
+VIRTUAL = "sim://"
+"""Begins the name of every port to a virtual controller that lives in the sender's own process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def read_run(folder: Path) -> RunRecord:
 
 
 def was_done(machine: str, program_sha256: str, root: Path | None = None) -> bool:
-    """Tell whether a program ever ran to its end on a machine.
+    """Tell whether a program ever ran to its end on a machine; its virtual twin does not count.
 
     Parameters
     ----------
@@ -182,9 +184,35 @@ def was_done(machine: str, program_sha256: str, root: Path | None = None) -> boo
             record = read_run(path.parent)
         except InputError:
             continue
-        if (record.machine, record.program_sha256, record.end_state) == (machine, program_sha256, "done"):
+        same = (record.machine, record.program_sha256, record.end_state) == (machine, program_sha256, "done")
+        if same and not is_virtual(port_of_run(path.parent)):
             return True
     return False
+
+
+def port_of_run(folder: Path) -> str:
+    """Return the port a run went to, as its journal says; empty when that cannot be told.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    """
+    try:
+        return str(first_record(folder).get("port", ""))
+    except InputError:
+        return ""
+
+
+def is_virtual(port: str) -> bool:
+    """Tell whether a port leads to a virtual controller of this process: nothing was cut there.
+
+    Examples
+    --------
+    >>> is_virtual("sim://?seed=7"), is_virtual("/dev/ttyUSB0")
+    (True, False)
+    """
+    return port.startswith(VIRTUAL)
 
 
 def run_folders(root: Path | None = None) -> tuple[Path, ...]:

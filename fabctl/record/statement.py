@@ -12,7 +12,8 @@ from fabctl.errors import InputError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.process import lives
-from fabctl.record.run import run_folders, runs_folder
+from fabctl.record.run import is_virtual, run_folders, runs_folder
+from fabctl.record.workorder import PROGRAM_NAME
 
 CarriedOn = Callable[[Path, Mapping[str, Any]], bool | None]
 """Tells whether somebody carries a run on right now, from its folder and its journal's first record; None
@@ -35,7 +36,7 @@ class Statement:
         Of its folder.
     folder : Path
         Where it is.
-    machine, title : str
+    machine, title, port : str
         Empty when the journal does not say.
     state : str
         As the sender named the end; ``running``, ``held`` or ``preparing`` while its process lives;
@@ -65,6 +66,7 @@ class Statement:
     folder: Path
     machine: str = ""
     title: str = ""
+    port: str = ""
     state: str = "no journal"
     pid: int = 0
     at_least: int = 0
@@ -113,6 +115,7 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
         folder=folder,
         machine=str(first.get("machine", "")),
         title=str(first.get("title", "")),
+        port=str(first.get("port", "")),
         state=state,
         pid=int(first.get("pid", 0)),
         at_least=certain.at_least,
@@ -125,19 +128,21 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
         reason=str(stop.get("reason", "")),
         guard=_guarded(folder),
         last=max((str(record["time"]) for record in latest.values()), default=""),
-        advice=_advice(state, folder.name, first),
+        advice=_advice(state, folder, first, certain.at_least + 1),
     )
 
 
 def latest_of_each_machine(root: Path | None = None) -> tuple[Path, ...]:
-    """Find the newest run of each machine, newest first; of the journals only the first record is read.
+    """Find the newest run of each machine, and of its virtual twin, newest first.
+
+    Of the journals only the first record is read.
 
     Parameters
     ----------
     root : Path, optional
         Where runs stand; `runs_folder` when not given.
     """
-    newest: dict[str, Path] = {}
+    newest: dict[tuple[str, bool], Path] = {}
     for folder in run_folders(root):
         newest.setdefault(_machine(folder), folder)
     return tuple(newest.values())
@@ -173,10 +178,12 @@ def find_run(name: str, root: Path | None = None) -> Path:
     raise InputError(f"there is no run {name!r}", file=str(root), remedy="`fabctl runs` lists them")
 
 
-def _machine(folder: Path) -> str:
+def _machine(folder: Path) -> tuple[str, bool]:
+    """Return which machine a run was on, and whether on its virtual twin."""
     if not (folder / JOURNAL_NAME).is_file():
-        return ""
-    return str(first_record(folder).get("machine", ""))
+        return "", False
+    first = first_record(folder)
+    return str(first.get("machine", "")), is_virtual(str(first.get("port", "")))
 
 
 def _state(certain: Certain, *, goes_on: bool | None) -> str:
@@ -205,7 +212,8 @@ def _guarded(folder: Path) -> str:
         return ""
 
 
-def _advice(state: str, name: str, first: Mapping[str, Any]) -> str:
+def _advice(state: str, folder: Path, first: Mapping[str, Any], line: int) -> str:
+    name = folder.name if folder.parent == runs_folder() else str(folder)
     match state:
         case "done":
             return "nothing: it is done"
@@ -218,5 +226,10 @@ def _advice(state: str, name: str, first: Mapping[str, Any]) -> str:
             return "nothing of the program was sent: start it again"
         case "stopped, position known":
             return f"fabctl resume {name}, or start again"
+        case _ if is_virtual(str(first.get("port", ""))):
+            return "start again: it was on the virtual controller, nothing is cut"
         case _:
-            return f"{_LOOK}; {_AGAIN}; then fabctl resume {name}, or start again"
+            return (
+                f"{_LOOK}; {_AGAIN}; then fabctl resume {name} on a machine that homes, "
+                f"fabctl run {folder / PROGRAM_NAME} --from {line} on one without switches; or start again"
+            )

@@ -216,6 +216,18 @@ def test_sending_a_foreign_program_runs_it_anew_written(fabctl, tmp_path):
     assert not set(sent) & set(b"!~?$()")
 
 
+def test_a_run_that_stops_names_the_program_that_was_sent_and_the_next_command(fabctl, tmp_path):
+    path = tmp_path / "foreign.nc"
+    path.write_text("(a)\n(b)\nG21 G90\nM3 S5000\nG0 Z5\nG1 Z-1 F200\nG1 X50\nG1 X0\nG0 Z5\nM5\n", "utf-8")
+    argv = ["send", path, "-m", "router-3018", "--port", "sim://?faults=ok-lost:at=9"]
+    said = fabctl(*argv)
+    assert said.code == 6, said.err
+    (folder,) = (tmp_path / "data" / "fabctl" / "runs").iterdir()
+    assert f"next    fabctl resume {folder.name}, or start again" in said.out
+    assert f"fabctl: {folder / 'program.nc'}, line " in said.err
+    assert "next" in json.loads(fabctl(*argv, "--json").out)
+
+
 @pytest.mark.parametrize("ending", ["svg", "png"])
 @pytest.mark.parametrize("what", ["design", "plan", "program", "job"])
 def test_previews_of_everything_in_both_formats(fabctl, square, tmp_path, what, ending):

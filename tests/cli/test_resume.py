@@ -6,6 +6,8 @@ import re
 import pytest
 
 from fabctl.cli import motion
+from fabctl.record.framing import encode_record
+from fabctl.record.journal import read_journal
 from tests.job.test_resume import HOMED, own, stop_run
 
 
@@ -58,7 +60,7 @@ def test_a_run_goes_on_to_its_end_and_its_record_names_the_run_before(fabctl, st
     [
         (["resume", "nothing"], 3, "there is no such run"),
         (["resume", "RUN", "--confirm", "laser-400"], 3, "--confirm laser-400, but the machine is"),
-        (["resume", "RUN", "--port", "/dev/no-such-port"], 3, "nobody is there to ask"),
+        (["resume", "RUN", "--port", "/dev/no-such-port"], 4, "nothing of it is cut on"),
         (["resume", "RUN", "--from", "9999"], 3, "are proven to be carried out"),
     ],
 )
@@ -66,6 +68,40 @@ def test_what_cannot_be_gone_on_with_is_refused_with_its_remedy(fabctl, stopped,
     said = fabctl(*[str(stopped) if word == "RUN" else word for word in argv])
     assert (said.code, words in said.err) == (code, True), said.err
     assert "Remedy" in said.err
+
+
+@pytest.fixture
+def real(stopped):
+    """The same run, as it would have been on a port."""
+    records = [dict(record) for record in read_journal(stopped).records]
+    records[0]["port"] = "/dev/ttyUSB9"
+    (stopped / "journal").write_bytes(b"".join(map(encode_record, records)) + b"\n")
+    return stopped
+
+
+def test_a_real_run_never_goes_on_virtually_by_itself(fabctl, real):
+    for port in ((), ("--port", "sim://")):
+        said = fabctl("resume", real, *port, "--confirm", HOMED.name)
+        assert (said.code, "nothing would be cut. Remedy: name the port" in said.err) == (4, True), said.err
+    assert fabctl("resume", real, "--dry-run").code == 0
+    (only,) = real.parent.iterdir()
+    assert only == real
+
+
+def test_a_real_run_goes_on_at_the_port_that_is_named(fabctl, real):
+    said = fabctl("resume", real, "--port", "/dev/no-such-port")
+    assert (said.code, "nobody is there to ask" in said.err) == (3, True), said.err
+    assert "was on          /dev/ttyUSB9" in said.err
+
+
+def test_what_was_cut_where_is_seen_in_the_list_of_runs(fabctl, real):
+    assert "/dev/ttyUSB9" in fabctl("runs", "--out", real.parent).out
+    assert json.loads(fabctl("status", real, "--json").out)[0]["port"] == "/dev/ttyUSB9"
+
+
+def test_a_virtual_run_is_said_to_be_one(fabctl, stopped):
+    assert re.search(r"virtual +\d+ to", fabctl("runs", "--out", stopped.parent).out)
+    assert "sim://, the virtual controller: nothing was cut" in fabctl("status", stopped).out
 
 
 def test_a_file_is_run_from_a_line(fabctl, tmp_path):
@@ -82,6 +118,16 @@ def test_a_file_is_run_from_a_line(fabctl, tmp_path):
     assert re.search(r"^G1Y30F200S9000$", sent, re.MULTILINE)
     assert "X10" not in sent
     assert fabctl("send", file, "-m", HOMED.name, "--from", 8).code == 4
+
+
+def test_a_dry_run_from_a_line_tells_programs_the_same(fabctl, tmp_path):
+    file = tmp_path / "part.nc"
+    file.write_text("G21 G90 M3 S9000\nG0 Z8\nG0 X10 Y10\nG1 Z-1 F200\nG1 X40\nG0 Z8\nM5\n", encoding="utf-8")
+    said = json.loads(fabctl("run", file, "-m", HOMED.name, "--from", 5, "-n", "--json").out)
+    assert (said["machine"], said["opening_lines"] > 3, said["estimated_s"] > 1) == (HOMED.name, True, True)
+    whole = json.loads(fabctl("send", file, "-m", HOMED.name, "-n", "--json").out)
+    assert whole["lines"] > 5
+    assert len(whole["sha256"]) == 64
 
 
 def test_each_question_is_asked_by_itself_and_one_no_ends_it(monkeypatch):

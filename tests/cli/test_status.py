@@ -39,7 +39,7 @@ def test_after_a_crash_it_says_what_is_certain_and_what_to_do(fabctl, crashed):
         "no line after 100 can have begun",
         "1.000, 2.000, 3.000 mm, work coordinates, when last seen",
         "head         not known",
-        "fabctl resume 20260301-123000-stool",
+        f"fabctl resume {crashed}",
     ):
         assert words in said.out
 
@@ -60,7 +60,8 @@ def test_one_run_is_named_by_its_beginning(fabctl, crashed):
 def test_without_runs_it_says_so(fabctl, tmp_path):
     said = fabctl("status")
     assert (said.code, said.out) == (0, "")
-    assert "no runs yet" in said.err
+    assert "no runs yet in " in said.err
+    assert str(tmp_path / "data") in said.err
     assert fabctl("status", "--out", tmp_path / "nowhere").code == 3
 
 

@@ -7,7 +7,16 @@ import pytest
 
 from fabctl.errors import InputError
 from fabctl.record.journal import Journal
-from fabctl.record.run import RunRecord, list_runs, new_run_folder, read_run, runs_folder, was_done, write_run
+from fabctl.record.run import (
+    RunRecord,
+    list_runs,
+    new_run_folder,
+    port_of_run,
+    read_run,
+    runs_folder,
+    was_done,
+    write_run,
+)
 
 START = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 RECORD = RunRecord(
@@ -81,3 +90,18 @@ def test_a_program_was_done_only_where_it_came_to_its_end(tmp_path):
     write_run(new_run_folder(tmp_path, "c", START), RECORD)
     assert was_done("router-3018", "ab" * 32, tmp_path)
     assert not was_done("router-3018", "cd" * 32, tmp_path)
+
+
+def test_a_run_on_the_virtual_controller_is_no_run_of_the_machine(tmp_path):
+    for port, done in (("sim://", False), ("sim://?seed=7", False), ("/dev/ttyUSB0", True)):
+        folder = new_run_folder(tmp_path, "p", START)
+        write_run(folder, RECORD)
+        journal = Journal(folder)
+        journal.transition("planned", {"machine": RECORD.machine, "port": port})
+        journal.close()
+        assert port_of_run(folder) == port
+        assert was_done("router-3018", "ab" * 32, tmp_path) == done
+
+
+def test_without_a_journal_nobody_knows_the_port(tmp_path):
+    assert port_of_run(tmp_path) == ""

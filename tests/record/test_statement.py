@@ -61,7 +61,9 @@ def test_after_a_crash_nothing_is_said_of_the_head_and_resume_is_named(journal):
     _start(journal)
     said = _said(journal, lives=False)
     assert said.head_off is None
-    assert "fabctl resume 20260301-123000-stool" in said.advice
+    folder = journal.path.parent
+    assert f"fabctl resume {folder} on a machine that homes" in said.advice
+    assert f"fabctl run {folder / 'program.nc'} --from 1 on one without switches" in said.advice
     assert "head is off" in said.advice
     assert (said.machine, said.at_least, said.lines) == ("router-3018", 0, 100)
     assert said.at_most >= 20
@@ -110,6 +112,24 @@ def test_the_latest_run_of_each_machine_is_found_newest_first(tmp_path):
         journal.close()
     assert [folder.name for folder in latest_of_each_machine(tmp_path)] == ["4-d", "3-c", "2-b"]
     assert len(run_folders(tmp_path)) == 4
+
+
+def test_a_virtual_run_hides_no_run_of_the_machine_itself(tmp_path):
+    for name, port in (("1-real", "/dev/ttyUSB0"), ("2-virtual", "sim://?seed=1")):
+        (tmp_path / name).mkdir()
+        journal = Journal(tmp_path / name)
+        journal.transition("planned", {"machine": "x", "port": port})
+        journal.close()
+    assert [folder.name for folder in latest_of_each_machine(tmp_path)] == ["2-virtual", "1-real"]
+    assert statement(tmp_path / "1-real").port == "/dev/ttyUSB0"
+
+
+def test_nobody_is_sent_to_look_for_the_position_of_a_virtual_machine(tmp_path):
+    journal = Journal(tmp_path)
+    journal.transition("planned", {"machine": "x", "port": "sim://", "lines": 9})
+    journal.transition("started", {})
+    journal.transition("end", {"end_state": "stopped, position unknown"})
+    assert statement(tmp_path).advice == "start again: it was on the virtual controller, nothing is cut"
 
 
 def test_a_run_is_found_by_name_by_the_beginning_of_it_and_by_path(tmp_path, journal):
