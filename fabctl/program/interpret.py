@@ -153,9 +153,8 @@ class Interpreter:
     def _set_motion(self, code: int, codes: list[int]) -> None:
         mode = code // 10 if code < 380 or code >= 390 else code
         if code == 800 and any(c in GROUPS["motion"] and c != 800 for c in codes):
-            self.cycle = Cycle()
             return
-        if mode in CYCLES and self.modes.motion not in CYCLES:
+        if mode in CYCLES and (self.modes.motion not in CYCLES or 800 in codes):
             self.cycle = Cycle(old_z=self.modes.position[2])
         self.modes.motion = mode
 

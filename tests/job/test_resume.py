@@ -370,6 +370,24 @@ def test_a_run_is_gone_on_with_once(stopped, tmp_path):
         resume_run(look_back(stopped))
 
 
+@pytest.mark.parametrize(("sent", "free"), [(0, True), (4, True), (5, False)])
+def test_a_second_run_that_never_came_past_its_way_back_leaves_the_first_to_be_gone_on_with(
+    sent, free, tmp_path
+):
+    program = own(0, HOMED)
+    known = (ARMED, STARTED, ended("stopped, position known"))
+    first = synthetic(tmp_path / "first", HOMED, program, *known)
+    planned = ("planned", {"resumes": "first", "opening_lines": 4, "lines": program.line_count})
+    second = tmp_path / "second"
+    second.mkdir()
+    journal = Journal(second)
+    end = {"end_state": "stopped, position known", "executed": sent, "at_most": sent}
+    for kind, facts in (planned, ARMED, STARTED, ("end", end)):
+        journal.transition(kind, facts)
+    journal.close()
+    assert (open_conditions(look_back(first)) == ()) is free
+
+
 def test_a_later_line_than_is_proven_is_not_entered(stopped):
     past = look_back(stopped)
     with pytest.raises(InputError, match="are proven to be carried out"):

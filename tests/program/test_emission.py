@@ -1,6 +1,7 @@
 """Law: whatever the job, only plain short lines reach the wire, and never a word about settings."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from fabctl.program.check import check, rewrite
 from fabctl.program.emit import Dialect
 from fabctl.program.read import read
 from fabctl.program.resume import cuts, reenter
+from fabctl.program.state import own_program
 from fabctl.program.write import dialect_of, write_sections
 from fabctl.shop.machine import load_machine, machine_names
 from fabctl.stream.text import numbered
@@ -186,6 +188,19 @@ def test_the_law_can_be_broken():
     assert is_plain(b"G1X1\n")
     for foul in (b"G1X1!\n", b"$H\n", b"G1X1?\n", b"(\xa0)\n", b"G1X1\r\n", b"G1" + b"9" * 69 + b"\n", b"G1"):
         assert not is_plain(foul)
+
+
+@pytest.mark.parametrize(
+    "foul",
+    [b"G1X1.2.3", b"G1X1..2", b"G1X--1", b"G1X1-2", b"G1XY1", b"X", b"G1 X1", b"g1x1", b"G1X" + b"1" * 68],
+)
+def test_a_line_that_is_not_ours_is_found_before_it_goes(foul):
+    own = own_program(b"G21G90G17G94G54\nG0X0Y0\nG1X9F300\nM2\n", "own", MACHINES[0])
+    assert "line-emitted" not in [f.code for f in check(own, MACHINES[0])]
+    spoilt = replace(own, text=own.text.replace(b"G1X9F300", foul))
+    assert [(f.line, f.severity) for f in check(spoilt, MACHINES[0]) if f.code == "line-emitted"] == [
+        (3, "error")
+    ]
 
 
 def test_a_feed_less_than_a_line_can_say_is_rounded_up():

@@ -171,6 +171,10 @@ def xyz(text):
         ("G0Z5\nG99G82X1Z-3R1P.5F100", [[0, 0, 5], [1, 0, 5], [1, 0, 1], [1, 0, -3], [1, 0, -3], [1, 0, 1]]),
         ("G0Z5\nG91G81X1Z-4R-4L2F100\nG80", [[0, 0, 5]] + [[x, 0, z] for x in (1, 2) for z in (5, 1, -3, 5)]),
         ("G0Z1\nG83X0Z-2R1Q2F9", [[0, 0, 1]] * 3 + [[0, 0, z] for z in (-1, 1, -0.746, -2, 1)]),
+        (
+            "G0Z5\nG99G81X1Z-3R1F100\nG98G80G81X2Z-2R.5",
+            [[0, 0, 5]] + [[1, 0, z] for z in (5, 1, -3, 1)] + [[2, 0, z] for z in (1, 0.5, -2, 1)],
+        ),
         ("G43.1Z2\nG0Z1", [[0, 0, 3]]),
         ("(a (b) c)G0X1;X9", [[1, 0, 0]]),
         ("g0 x 1 . 5", [[1.5, 0, 0]]),
@@ -204,6 +208,13 @@ def test_an_arc_in_another_plane_becomes_chords_on_the_arc():
 def test_inverse_time_feeds_become_mm_min():
     feeds = read(b"G93G1X10F2\nX30F2\nG94X40F5").moves["feed"]
     np.testing.assert_allclose(feeds, [20, 40, 5])
+
+
+@pytest.mark.parametrize("words", ["G2X10I5", "G18G2X10I5"])
+def test_inverse_time_feeds_of_arcs_count_along_the_arc(words):
+    moves = read(f"G93{words}F2\nG94G17G1X20F5".encode()).moves
+    np.testing.assert_allclose(moves["feed"][:-1], 2 * 5 * np.pi, rtol=1e-3)
+    assert moves["feed"][-1] == 5
 
 
 def test_stops_and_tool_changes_mark_the_next_move():

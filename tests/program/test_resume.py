@@ -7,6 +7,7 @@ import pytest
 
 from fabctl.errors import RefusedError
 from fabctl.program.check import permit, rewrite
+from fabctl.program.envelope import lost_axes
 from fabctl.program.read import read
 from fabctl.program.resume import cuts, number_text, reenter
 from fabctl.program.state import own_program, state_before
@@ -254,6 +255,41 @@ def test_a_homed_machine_rises_in_machine_coordinates_and_knows_its_height():
     assert entry.program.moves["xyz"][0, 2] == -3 - ZERO_MM[2]
     blind = reenter(program, HOMED, line)
     assert blind.program.text == entry.program.text
+
+
+def test_the_height_of_the_top_of_the_travel_is_known_only_with_work_zero():
+    program = own(3, HOMED)
+    line = int(program.line[cuts(program.moves)][3])
+    assert lost_axes(reenter(program, HOMED, line, zero_mm=ZERO_MM).program) is None
+    assert lost_axes(reenter(program, HOMED, line).program)[:, 2].tolist()[:2] == [True, True]
+
+
+def test_down_goes_at_half_the_z_rate_through_air_and_at_the_slowest_plunge_below():
+    first = b"G21G90G17G94G54\nG0Z5\nM3S9000\nX0Y0\nG1Z-1F90\nX9F300\nG0Z5\n"
+    text = first + b"X30\nG1Z-1F80.5\nX40F300\nG0Z5\nM5\nM2\n"
+    for machine, top in (
+        (ROUTER, []),
+        (HOMED, [f"G1Z{HOMED.clearance_mm:g}F{HOMED.max_rate_mm_min[2] / 2:g}"]),
+    ):
+        entry = reenter(own_program(text, "two plunges", machine), machine, 10)
+        down = [
+            line
+            for line in entry.program.text.decode().splitlines()[: entry.opening_lines]
+            if line.startswith("G1Z")
+        ]
+        assert down == [*top, "G1Z-1F80.5"]
+
+
+def test_a_place_only_the_machine_knows_is_not_entered():
+    text = b"G21G90G17G94G54\nG0Z5\nM3S9000\nX0Y0\nG53G0X-10\nG1Y9F300\nG0Z5\nM5\nM2\n"
+    with pytest.raises(RefusedError, match="does not say its X before"):
+        reenter(own_program(text, "lost", HOMED), HOMED, 6)
+
+
+def test_our_own_pauses_and_machine_coordinates_are_nothing_to_warn_of():
+    text = b"G21G90G17G94G54\nG53G0Z-3\nG0X0Y0\nG1X9F300\nM0\nG21G90G17G94G54\nG1X0F300\nM2\n"
+    assert {f.code for f in read(text).findings} >= {"pause", "machine-coordinates"}
+    assert own_program(text, "own", HOMED).findings == ()
 
 
 def test_a_machine_without_switches_rises_as_high_as_the_program_ever_goes():

@@ -84,6 +84,21 @@ def test_an_ended_run_has_the_end_the_sender_named(written):
     assert (certain.at_least, certain.at_most, certain.end_state) == (310, 311, "stopped, position known")
 
 
+def test_an_end_that_is_on_disk_counts_whatever_was_cut_off_behind_it(written):
+    written.transition("end", {"end_state": "stopped, position known", "executed": 310, "at_most": 311})
+    whole, _ = _whole(written)
+    written.path.write_bytes(whole + b"12 torn")
+    certain = last_certain(written.path)
+    assert (certain.at_most, certain.end_state, certain.whole) == (311, "stopped, position known", False)
+
+
+def test_a_record_that_is_missing_ends_what_is_believed(written):
+    whole, ends = _whole(written)
+    written.path.write_bytes(whole[: ends[4]] + whole[ends[5] :] + bytes(8))
+    reading = read_journal(written.path)
+    assert (len(reading.records), reading.whole) == (5, False)
+
+
 def test_lines_of_a_check_pass_moved_nothing(tmp_path):
     journal = Journal(tmp_path, Clock())
     journal.sending(1000)

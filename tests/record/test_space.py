@@ -48,6 +48,21 @@ def test_a_full_disk_is_not_taken_for_one_that_cannot_reserve(number, monkeypatc
         reserve_space(number, 0, 10)
 
 
+def test_the_mark_of_the_end_is_on_the_medium_before_the_room_is_given_back(tmp_path):
+    number = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
+    synced = []
+
+    def sync(number):
+        synced.append(((tmp_path / "file").read_bytes()[:5], os.fstat(number).st_size > 5000))
+
+    file = ReservedFile(number, Disk(sync=sync), 5000)
+    file.append(b"abc\n")
+    file.finish()
+    assert synced == [(b"abc\n\n", True)]
+    assert os.fstat(number).st_size == 5
+    file.close()
+
+
 def test_a_zero_always_stands_behind_the_last_record(tmp_path):
     number = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
 
