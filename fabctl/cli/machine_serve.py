@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from fabctl.cli.show import say
@@ -23,7 +25,7 @@ def serve(machines: tuple[str, ...], port: str | None) -> None:
     A port is opened once: most boards restart at each opening and forget where they are. While this runs,
     `fabctl send`, `make`, `machine home` and the like go through it by themselves when they name the machine.
     Ctrl-C holds and resets what runs, then lets the ports go. A guard process stops the machines when this
-    one dies.
+    one dies; where there can be none, this says so.
     """
     from fabctl.daemon.guard import GUARD_LOG
     from fabctl.daemon.haste import come_first
@@ -43,7 +45,7 @@ def serve(machines: tuple[str, ...], port: str | None) -> None:
             say(f"keeping {machine.name} on {url}; Ctrl-C lets it go")
 
     come_first()
-    keep(loaded, log=folder / GUARD_LOG, ready=_ready)
+    keep(loaded, log=folder / GUARD_LOG, ready=_ready, note=partial(say, colour="red"))
     say("let go")
 
 

@@ -66,7 +66,29 @@ class Line:
         LinkError
             When the daemon is gone, or does not answer in time.
         """
-        number = self.say(name, **args)
+        return self.answer_to(self.say(name, **args), event=event, limit_s=limit_s)
+
+    def answer_to(
+        self,
+        number: int,
+        *,
+        event: Callable[[Json], None] = lambda _event: None,
+        limit_s: float | None = None,
+    ) -> Json:
+        """Wait for the reply to a request that was sent.
+
+        Parameters
+        ----------
+        number : int
+            The request's.
+        event, limit_s
+            As for `ask`.
+
+        Raises
+        ------
+        FabctlError, LinkError
+            As `ask`.
+        """
         deadline_s = None if limit_s is None else time.monotonic() + limit_s
         while True:
             said = self.hear(None if deadline_s is None else deadline_s - time.monotonic())
@@ -122,7 +144,7 @@ class Line:
 
     def _gone(self) -> LinkError:
         return LinkError(
-            "the machine's keeper is gone: its guard has held and reset the machine",
+            "the machine's keeper is gone; its guard, if it had one, has held and reset the machine",
             file=self._machine,
             remedy="`fabctl status` says what is certain",
         )

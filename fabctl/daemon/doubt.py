@@ -5,6 +5,7 @@ from __future__ import annotations
 from fabctl.daemon.bench import Json
 from fabctl.errors import RefusedError
 from fabctl.shop.machine import Machine
+from fabctl.stream.unlock import Stand
 
 PROGRAM_SYSTEM = "G54"
 """The work coordinate system programs run in."""
@@ -52,6 +53,8 @@ class Doubt:
         args : dict
             As it was asked for.
         """
+        if name == "unlock" and args.get("position") == Stand.UNKNOWN:
+            self.lost("so it was said when it was unlocked")
         if args.get("system", PROGRAM_SYSTEM) != PROGRAM_SYSTEM:
             return
         found = {"zero": "".join(args.get("here_mm", ())), "probe": str(args.get("axis", "Z"))}.get(name, "")

@@ -1,11 +1,13 @@
 """The guard: a small process beside the sender that stops the machines when the sender's heart stops.
 
-It holds the same open ports. While beats come it does nothing. When they stop for half a second, or the
-sender dies without a word, it sends `!` to every port, waits until each machine stands, and resets it. It
-moves nothing, and it cannot help when the computer itself dies: that is what a hardware interlock is for.
+It holds the same open ports. While beats come it does nothing but answer them. When they stop for half a
+second, or the sender dies without a word, it sends `!` to every port, waits until each machine stands, and
+resets it, all of them at once. It moves nothing, and it cannot help when the computer itself dies: that is
+what a hardware interlock is for.
 
-Spoken over a socket between the two: ``.`` a beat, ``+`` with a file descriptor a port more, ``-`` and a
-number from 1 a port less, ``q`` the end.
+Spoken over a socket between the two, in lines: an empty one is a beat, ``+`` and a name with a file
+descriptor is a port more, ``-`` and a number from 1 a port less, ``q`` the end. The guard answers each piece
+with ``.``, and says ``!`` before it acts. The sender's end is `fabctl.daemon.guarding`.
 It uses the standard library alone: it starts at once and stays small.
 """
 
@@ -18,101 +20,41 @@ import re
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple
 
 GUARD_LOG = "guard.jsonl"
 SILENCE_S = 0.5
 """So long without a beat, and the sender is taken for dead, s."""
-BEAT_S = 0.1
 POLL_S = 0.05
 BRAKING_LIMIT_S = 10.0
 REPORTS = 3
 """So many reports of a state, and it is believed: one may be older than the hold."""
 BANNER_LIMIT_S = 3.0
+KNOWN, UNKNOWN = "stopped, position known", "stopped, position unknown"
+PIECE_BYTES = 4096
+MOST_PORTS = 16
 
 _HELD = {(b"Hold", b"0"), (b"Door", b"0"), (b"Door", b"1")}
 _RESTING = {b"Idle", b"Alarm", b"Check", b"Sleep"}
 _MOVING = {b"Run", b"Jog", b"Home"}
 _STATE = re.compile(rb"<([A-Za-z]+)(?::(\d))?\|")
 
-
-class Guard:
-    """The sender's end: starts the guard, hands it ports, beats.
-
-    Parameters
-    ----------
-    log : Path, optional
-        Where the guard writes what it did, a line of JSON each time it had to act.
-
-    Examples
-    --------
-    >>> with Guard() as guard:
-    ...     guard.beat()
-    """
-
-    def __init__(self, log: Path | None = None) -> None:
-        self._beaten_s = 0.0
-        self._held: list[int] = []
-        self._near, far = socket.socketpair()
-        with far:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, with our own interpreter
-                [sys.executable, "-m", "fabctl.daemon.guard", str(far.fileno()), str(log or "")],
-                pass_fds=(far.fileno(),),
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-            )
-        self._near.setblocking(False)
-
-    @property
-    def pid(self) -> int:
-        """The guard's process number."""
-        return self._process.pid
-
-    def hold(self, descriptor: int) -> None:
-        """Give the guard a port to stop; it keeps its own copy of the descriptor."""
-        self._send(b"+", [descriptor])
-        self._held.append(descriptor)
-
-    def release(self, descriptor: int) -> None:
-        """Take a port back; do so before closing it."""
-        if descriptor in self._held:
-            self._send(b"-%d;" % (self._held.index(descriptor) + 1))
-            self._held.remove(descriptor)
-
-    def beat(self) -> None:
-        """Say that the sender lives; at most every tenth of a second it really does."""
-        now_s = time.monotonic()
-        if now_s - self._beaten_s >= BEAT_S:
-            self._beaten_s = now_s
-            self._send(b".")
-
-    def close(self) -> None:
-        """End the guard: nothing is left to stop."""
-        self._send(b"q")
-        self._near.close()
-        self._process.wait(5)
-
-    def _send(self, data: bytes, descriptors: Sequence[int] = ()) -> None:
-        # a guard that died must not take the sender with it
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            if descriptors:
-                socket.send_fds(self._near, [data], list(descriptors))
-            else:
-                self._near.send(data)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+Turns = Generator[None, bytes, bool]
+"""Work that waits for bytes: each `yield` lasts `POLL_S` and is given what came meanwhile."""
 
 
-def watch(link: socket.socket) -> list[int]:
+class Charge(NamedTuple):
+    """A port to stop, and the machine behind it."""
+
+    port: int
+    machine: str
+
+
+def watch(link: socket.socket) -> list[Charge]:
     """Wait until the sender's heart stops.
 
     Parameters
@@ -122,54 +64,88 @@ def watch(link: socket.socket) -> list[int]:
 
     Returns
     -------
-    list of int
-        The ports to stop; none when the sender ended in order.
+    list of Charge
+        What is to be stopped; nothing when the sender ended in order.
     """
-    ports: list[int] = []
+    charges: list[Charge] = []
+    given: list[int] = []
+    text = b""
+    link.setblocking(False)
     while True:
-        ready, _, _ = select.select([link], [], [], SILENCE_S if ports else None)
-        if not ready:
-            return ports
+        if not select.select([link], [], [], SILENCE_S if charges else None)[0]:
+            return charges
         try:
-            data, given, _, _ = socket.recv_fds(link, 4096, 16)
+            data, more, _, _ = socket.recv_fds(link, PIECE_BYTES, MOST_PORTS)
         except ConnectionResetError:
-            return ports
-        ports += given
-        if not data or data.endswith(b"q"):
-            return [] if data else ports
-        for number in re.findall(rb"-(\d+);", data):
-            os.close(ports.pop(int(number) - 1))
+            return charges
+        if not data:
+            return charges
+        given += more
+        *lines, text = (text + data).split(b"\n")
+        for line in filter(None, lines):
+            if line == b"q":
+                return []
+            if line.startswith(b"+") and given:
+                charges.append(Charge(given.pop(0), line[1:].decode("utf-8", "replace")))
+            elif line.startswith(b"-"):
+                os.close(charges.pop(int(line[1:]) - 1).port)
+        with contextlib.suppress(OSError):
+            link.send(b".")
 
 
-def stop(port: int) -> str:
-    """Hold a machine, wait until it stands, reset it; say how far that came.
+def stop_all(ports: Sequence[int]) -> list[str]:
+    """Hold all machines, wait until each stands, reset it; say for each how far that came.
 
     Parameters
     ----------
-    port : int
-        File descriptor.
+    ports : sequence of int
+        File descriptors.
 
     Returns
     -------
-    str
-        ``stopped, position known`` when it stood before the reset, else ``stopped, position unknown``.
+    list of str
+        ``stopped, position known`` where it stood before the reset, else ``stopped, position unknown``.
     """
-    os.set_blocking(port, False)
-    with contextlib.suppress(OSError):
-        _write(port, b"!")
-        stood = _brake(port)
-        _write(port, b"\x18")
-        banner = _heard(port, b"Grbl", BANNER_LIMIT_S)
-        return "stopped, position known" if stood and banner else "stopped, position unknown"
-    return "stopped, position unknown"
+    for port in ports:
+        os.set_blocking(port, False)
+        with contextlib.suppress(OSError):
+            _write(port, b"!")
+    ends = dict.fromkeys(ports, UNKNOWN)
+    # together: one that does not answer must not keep another's spindle turning
+    works = {port: _stop(port) for port in ports}
+    heard: dict[int, bytes | OSError | None] = dict.fromkeys(works)
+    while works:
+        for port, work in list(works.items()):
+            given = heard.get(port)
+            try:
+                if isinstance(given, OSError):
+                    work.throw(given)
+                elif given is None:
+                    next(work)
+                else:
+                    work.send(given)
+            except StopIteration as end:
+                ends[port] = KNOWN if end.value else UNKNOWN
+                del works[port]
+            except OSError:
+                del works[port]
+        heard = _read(list(works), POLL_S)
+    return [ends[port] for port in ports]
 
 
-def _brake(port: int) -> bool:
+def _stop(port: int) -> Turns:
+    stood = yield from _brake(port)
+    _write(port, b"\x18")
+    banner = yield from _greeted()
+    return stood and banner
+
+
+def _brake(port: int) -> Turns:
     deadline_s = time.monotonic() + BRAKING_LIMIT_S
     text, idle, running = b"", 0, 0
     while time.monotonic() < deadline_s:
         _write(port, b"?")
-        text = (text + _read(port, POLL_S))[-512:]
+        text = (text + (yield))[-512:]
         for state, detail in _STATE.findall(text):
             idle = idle + 1 if state in _RESTING else 0
             running = running + 1 if state in _MOVING else 0
@@ -182,23 +158,30 @@ def _brake(port: int) -> bool:
     return False
 
 
-def _heard(port: int, wanted: bytes, limit_s: float) -> bool:
-    deadline_s, text = time.monotonic() + limit_s, b""
-    while wanted not in text and time.monotonic() < deadline_s:
-        text += _read(port, POLL_S)
-    return wanted in text
+def _greeted() -> Turns:
+    deadline_s, text = time.monotonic() + BANNER_LIMIT_S, b""
+    while b"Grbl" not in text and time.monotonic() < deadline_s:
+        text += yield
+    return b"Grbl" in text
 
 
-def _read(port: int, wait_s: float) -> bytes:
-    until_s, data = time.monotonic() + wait_s, b""
+def _read(ports: list[int], wait_s: float) -> dict[int, bytes | OSError | None]:
+    """Read what comes from ports in a time, s; an error for one that is gone."""
+    until_s, heard = time.monotonic() + wait_s, dict.fromkeys(ports, b"")
+    gone: dict[int, bytes | OSError | None] = {}
     while (left_s := until_s - time.monotonic()) > 0:
-        if select.select([port], [], [], left_s)[0]:
-            with contextlib.suppress(BlockingIOError):
-                piece = os.read(port, 4096)
-                if not piece:
-                    raise OSError("the port is gone")
-                data += piece
-    return data
+        for port in select.select([port for port in ports if port not in gone], [], [], left_s)[0]:
+            try:
+                piece = os.read(port, PIECE_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                gone[port] = error
+                continue
+            if not piece:
+                gone[port] = OSError("the port is gone")
+            heard[port] += piece
+    return heard | gone
 
 
 def _write(port: int, data: bytes) -> None:
@@ -217,16 +200,20 @@ def main(arguments: Sequence[str]) -> int:
     # Ctrl-C on a terminal reaches the whole group: it is the sender's to answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=int(arguments[0]))
-    ports = watch(link)
-    if not ports:
+    charges = watch(link)
+    if not charges:
         return 0
-    for port in ports:
-        os.set_blocking(port, False)
-        with contextlib.suppress(OSError):
-            _write(port, b"!")
-    ends = [stop(port) for port in ports]
+    with contextlib.suppress(OSError):
+        # whoever still lives there must not take the silence that comes now for a guard that hangs
+        link.send(b"!")
+    ends = stop_all([charge.port for charge in charges])
     if arguments[1]:
-        said = {"time": time.time(), "did": "the sender's heart stopped: held and reset", "ends": ends}
+        said = {
+            "time": time.time(),
+            "did": "the sender's heart stopped: held and reset",
+            "machines": [charge.machine for charge in charges],
+            "ends": ends,
+        }
         with Path(arguments[1]).open("a", encoding="utf-8") as log:
             log.write(json.dumps(said) + "\n")
     return 0

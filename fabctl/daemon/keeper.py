@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fabctl.daemon.acts import ACTS
+from fabctl.daemon.acts import ACTS, whole_number
 from fabctl.daemon.bench import Bench
 from fabctl.daemon.doubt import Doubt
-from fabctl.daemon.guard import Guard
+from fabctl.daemon.guarding import Guard, unguarded_words, why_unguarded
 from fabctl.daemon.loop import Loop, Pollable, Task
 from fabctl.daemon.recorded import Ended, RecordedRun, Watchers
 from fabctl.errors import FabctlError, InputError, LinkError, RefusedError, StoppedUnknownError
 from fabctl.shop.machine import Machine
+from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import halt
 from fabctl.stream.limits import braking_limit_s
@@ -134,6 +135,12 @@ class Keeper:
         elif self._task is not None:
             self._task.wake()
 
+    @property
+    def unguarded(self) -> str:
+        """Why nothing would stop this machine if this process died; empty when its guard would."""
+        why = why_unguarded(self._socket.url)
+        return why or ("this keeper has no guard" if self._guard is None else self._guard.missing)
+
     def snapshot(self) -> Json:
         """Return what is known of the machine now, for a status report."""
         doing = self._doing
@@ -145,6 +152,8 @@ class Keeper:
             **_seen(self._link),
             "trouble": self._trouble,
             "not_known": self._doubt.axes,
+            "unguarded": self.unguarded,
+            "guard_restarts": self._guard.restarts if self._guard is not None else 0,
             "doing": doing.name if doing is not None else None,
         }
         if doing is not None:
@@ -186,15 +195,16 @@ class Keeper:
             raise InputError(f"no such request: {name!r}", remedy="use a fabctl of the same version")
 
     def _hand(self, name: str, args: Json) -> Json:
-        doing = self._doing
+        # one that was asked for and has not begun can be stopped, too
+        doing = self._doing or self._waiting
         if doing is None:
             raise RefusedError(
                 "nothing is running", file=self.machine.name, remedy="`fabctl status` shows it"
             )
         if name == "answer":
-            doing.answers[int(args["section"])] = bool(args["yes"])
+            self._answer(doing, args)
         elif name == "override":
-            shares = {key: int(value) for key, value in args.items() if value is not None}
+            shares = {key: whole_number(value, key) for key, value in args.items() if value is not None}
             demand_possible(replace(Overrides(), **shares))
             doing.operator.override(**shares)
         else:
@@ -202,6 +212,17 @@ class Keeper:
         if self._task is not None:
             self._task.wake()
         return {"doing": doing.name}
+
+    def _answer(self, doing: Doing, args: Json) -> None:
+        """Take an answer to what is asked now; one to another question is a stale one."""
+        section = whole_number(args.get("section"), "section")
+        if doing.pause is None or doing.pause.section != section:
+            raise RefusedError(
+                f"nobody asks about section {section} now",
+                file=self.machine.name,
+                remedy="answer when it is asked",
+            )
+        doing.answers[section] = args.get("yes") is True
 
     def _begin_doing(self, name: str, args: Json, reply: Reply) -> None:
         if self._link is None or self._task is None:
@@ -231,8 +252,11 @@ class Keeper:
             self._trouble = str(port)
             self._loop.later(AGAIN_S, self.begin)
             return
+        if self._closing:
+            port.close()
+            return
         if self._guard is not None and port.descriptor is not None:
-            self._guard.hold(port.descriptor)
+            self._guard.hold(port.descriptor, self.machine.name)
         self._trouble = ""
         self._task = self._loop.start(port, self._keep(port), lambda _, error: self._lost(port, error))
 
@@ -244,17 +268,18 @@ class Keeper:
             self._doubt.lost(str(error))
         self._task = self._link = None
         for doing in (self._doing, self._waiting):
-            if doing is not None and error is not None:
-                doing.reply(error_json(error))
+            if doing is not None:
+                doing.reply(error_json(error or RefusedError("the keeper ends", file=self.machine.name)))
         self._doing = self._waiting = None
         if error is not None:
-            self._trouble = str(error)
-            self.tell({"event": "trouble", "text": self._trouble})
+            self._tell_trouble(str(error))
             # another machine, or stored lines: looking again changes nothing, and each opening is a restart
             self._loop.later(AGAIN_S if not isinstance(error, RefusedError) else 5 * AGAIN_S, self.begin)
 
     async def _keep(self, port: Pollable) -> None:
         link, controller = await connect(port, self.machine)
+        x, y, z = self.machine.max_rate_mm_min
+        link.certainty = Certainty((x / 60, y / 60, z / 60))
         self._link = link
         self.tell({"event": "connected", "version": controller.version, "notes": controller.notes})
         while not self._closing:
@@ -263,16 +288,30 @@ class Keeper:
                 await self._idle(link)
                 continue
             self._doing = doing
-            try:
-                reply = await self._do(doing, link, controller)
-                self._doubt.settled(doing.name, doing.args)
-            except FabctlError as error:
-                if isinstance(error, StoppedUnknownError) or doing.progress is not None:
-                    self._doubt.lost(error.problem)
-                reply = error_json(error)
+            reply = await self._done(doing, link, controller)
             self._doing = None
             link.strict, link.cause, link.attend = True, None, None
             doing.reply(reply)
+
+    async def _done(self, doing: Doing, link: Link, controller: Controller) -> Json:
+        """Do what was asked for; whatever comes of it, know afterwards what is no longer certain."""
+        problem = ""
+        try:
+            reply = await self._do(doing, link, controller)
+            self._doubt.settled(doing.name, doing.args)
+        except FabctlError as error:
+            problem = error.problem
+            if isinstance(error, StoppedUnknownError) or doing.progress is not None:
+                self._doubt.lost(problem)
+            reply = error_json(error)
+        except Exception as error:  # noqa: BLE001 - a mistake in one act must not cost the port, and the position
+            self._doubt.lost(f"{type(error).__name__}: {error}")
+            reply = error_json(error)
+        if link.strict and link.cause is not None:
+            # seen while nobody was there to answer it: while the disk was waited for, or a text was read
+            await self._halt(link, link.cause, problem or link.certainty.lost or link.cause.value)
+        self._take_note(link, doubtful=False)
+        return reply
 
     async def _idle(self, link: Link) -> None:
         try:
@@ -281,15 +320,42 @@ class Keeper:
             if link.cause is None:
                 # the port itself
                 raise
-            outcome = await halt(link, link.cause, braking_limit_s(self.machine))
-            known = "known" if outcome.position_known else "not known"
-            if not outcome.position_known:
-                self._doubt.lost(error.problem)
-            self._trouble = f"{error.problem}; position {known}"
-            self.tell({"event": "trouble", "text": self._trouble})
+            await self._halt(link, link.cause, error.problem)
             if link.cause in {Cause.SILENCE, Cause.PORT_LOST}:
                 raise
             link.strict, link.cause = True, None
+        self._take_note(link, doubtful=True)
+
+    async def _halt(self, link: Link, cause: Cause, problem: str) -> None:
+        outcome = await halt(link, cause, braking_limit_s(self.machine))
+        known = "known" if outcome.position_known else "not known"
+        if not outcome.position_known:
+            self._doubt.lost(problem)
+        self._tell_trouble(f"{problem}; position {known}")
+
+    def _take_note(self, link: Link, *, doubtful: bool) -> None:
+        """Take over what speaks against the position, so that it is not forgotten with the next run.
+
+        Parameters
+        ----------
+        link : Link
+        doubtful : bool
+            Whether mere signs count: where nothing was to move they do; an act compares places itself.
+        """
+        certainty = link.certainty
+        why = certainty.lost
+        if not why and doubtful and certainty.doubtful:
+            why = "the controller may have restarted and told nobody"
+            self._tell_trouble(f"{why}; position not known")
+        if why:
+            link.homed = False
+            self._doubt.lost(why)
+            certainty.forget()
+        certainty.doubtful = False
+
+    def _tell_trouble(self, text: str) -> None:
+        self._trouble = text
+        self.tell({"event": "trouble", "text": text})
 
     async def _do(self, doing: Doing, link: Link, controller: Controller) -> Json:
         self._trouble = ""
@@ -302,7 +368,10 @@ class Keeper:
             lambda pause: self._arm(doing, pause),
             lambda now: self._progress(doing, now),
             self._phase,
+            self.note,
         )
+        if self.unguarded:
+            self.note(unguarded_words(self.unguarded))
         run = RecordedRun(doing.folder, self.machine, watchers, wake=self._loop.wake)
         ended: Ended = await run.carry_out(link, controller)
         if ended.result.end_state is EndState.UNKNOWN:
@@ -326,6 +395,10 @@ class Keeper:
     def _progress(self, doing: Doing, now: Progress) -> None:
         doing.progress = now
         self.tell({"event": "progress", **asdict(now)})
+
+    def note(self, text: str) -> None:
+        """Tell whoever follows what the operator should know at once."""
+        self.tell({"event": "note", "text": text})
 
     def _phase(self, kind: str, facts: Mapping[str, Fact]) -> None:
         self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})

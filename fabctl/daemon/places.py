@@ -23,6 +23,11 @@ def places_folder() -> Path:
     """Return the folder of all kept machines' addresses; made when missing, for its owner alone.
 
     The same answer at every call: a command that does not find the keeper goes to the virtual controller.
+
+    Raises
+    ------
+    InputError
+        When it belongs to somebody else, who could then be taken for the keeper.
     """
     folder = _runtime_folder()
     if folder is None or len(os.fsencode(folder)) > PATH_LIMIT_BYTES - 40:
@@ -30,6 +35,16 @@ def places_folder() -> Path:
 
         folder = platformdirs.user_state_path("fabctl") / "machines"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if sys.platform != "win32":
+        found = folder.stat()
+        if found.st_uid != os.getuid():
+            raise InputError(
+                "the folder of the kept machines belongs to another account",
+                file=str(folder),
+                remedy="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+            )
+        if found.st_mode & 0o077:
+            folder.chmod(0o700)
     return folder
 
 
@@ -133,6 +148,8 @@ def speak_to(path: Path) -> socket.socket:
             peer.settimeout(SPEAK_LIMIT_S)
             try:
                 peer.connect(str(path))
+                if not is_owner(peer):
+                    raise PermissionError("another account listens there")
             except OSError:
                 peer.close()
                 raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from fabctl import __version__
-from fabctl.daemon.guard import GUARD_LOG, Guard
+from fabctl.daemon.guard import GUARD_LOG
+from fabctl.daemon.guarding import Guard, why_unguarded
+from fabctl.daemon.haste import coming_first
 from fabctl.daemon.returning import guard_from
-from fabctl.errors import LinkError
+from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.record.journal import Journal
 from fabctl.record.run import RunRecord, write_run
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, read_work_order
@@ -30,10 +31,11 @@ from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult, Wr
 from fabctl.stream.sender import send
 from fabctl.stream.stops import Operator
 from fabctl.stream.text import Text
-from fabctl.stream.turns import drive
+from fabctl.stream.turns import bytes_within, drive
 
 Value = TypeVar("Value")
 ASK_AGAIN_S = 0.05
+SHORT = "the disk is nearly full: progress is no longer written, only transitions; free some space"
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ class Watchers:
         Told at each status report.
     phase : callable
         Told of each transition by its name and facts: connected, homed, started, section, end …
+    note : callable
+        Told, in words, what the operator should know at once: the guard is gone, the disk nearly full.
     """
 
     operator: Operator = field(default_factory=Operator)
     arm: Callable[[Pause], bool | None] = lambda _pause: False
     progress: Callable[[Progress], None] = lambda _progress: None
     phase: Callable[[str, Mapping[str, Fact]], None] = lambda _kind, _facts: None
+    note: Callable[[str], None] = lambda _text: None
 
 
 @dataclass(frozen=True)
@@ -139,31 +144,50 @@ class RecordedRun:
         """
         if not self.text.sha256:
             for _ in self.text.examine():
+                self._demand_wanted()
                 await link.pump(0.0)
         self.order.permit.demand(self.text.sha256, self._machine)
         started = datetime.now().astimezone()
         work = self.work
-        journal = Journal(self.folder, lines=self.text.lines, estimated_s=work.estimated_s, wake=self._wake)
+        self._demand_wanted()
+        journal, lost = await self._aside(link, self._new_journal)
         try:
+            if lost is not None:
+                raise lost
             journal.begin_transition("planned", _planned(work, link))
             result = await send(link, controller, self.order, self.text, self._hooks(journal))
+            if journal.short:
+                result = replace(result, notes=(*result.notes, SHORT))
         finally:
-            if self._patient:
-                journal.close()
-            else:
-                await aside(link, journal.close)
+            await self._aside(link, journal.close)
         record = _record(work, result, started)
-        if self._patient:
-            write_run(self.folder, record)
-        else:
-            await aside(link, lambda: write_run(self.folder, record))
+        await self._aside(link, lambda: write_run(self.folder, record))
         return Ended(result, record)
+
+    def _new_journal(self) -> Journal:
+        estimated_s = self.work.estimated_s
+        return Journal(self.folder, lines=self.text.lines, estimated_s=estimated_s, wake=self._wake)
+
+    async def _aside(self, link: Link, call: Callable[[], Value]) -> tuple[Value, LinkError | None]:
+        return (call(), None) if self._patient else await aside(link, call)
+
+    def _demand_wanted(self) -> None:
+        """Raise when the operator asked for any kind of stop, before a byte was sent."""
+        if self._watchers.operator.wants_stop:
+            raise RefusedError(
+                "stopped by the operator before anything was sent",
+                file=self.work.title,
+                remedy="start it again when ready",
+            )
 
     def _hooks(self, journal: Journal) -> Hooks:
         watchers = self._watchers
         compare = guard_from(self._machine, self.work.expects) if self.work.expects else None
+        begun = short = False
 
         def _transition(kind: str, facts: Mapping[str, Fact]) -> Written | None:
+            nonlocal begun
+            begun = begun or kind == "started"
             ticket = journal.begin_transition(kind, facts)
             if self._patient:
                 ticket.wait()
@@ -173,10 +197,20 @@ class RecordedRun:
             return lambda: ticket.done
 
         def _progress(counts: Progress) -> None:
+            nonlocal short
             journal.progress(counts)
+            if journal.short:
+                if not short:
+                    journal.begin_transition("short", {})
+                    watchers.note(SHORT)
+                counts = replace(counts, journal_short=True)
+            short = journal.short
             watchers.progress(counts)
 
         def _sending(number: int) -> bool:
+            # what was asked for is done first; a check pass moves nothing, and takes no hold
+            if begun and watchers.operator.wants_stop:
+                return False
             if not self._patient:
                 return journal.may_send(number)
             journal.sending(number)
@@ -251,7 +285,7 @@ def order_of(folder: Path, work: WorkOrder, machine: Machine, here_mm: Point | N
     )
 
 
-async def aside(link: Link, call: Callable[[], Value]) -> Value:
+async def aside(link: Link, call: Callable[[], Value]) -> tuple[Value, LinkError | None]:
     """Do what waits for a disk in a thread of its own, and stay with the machine meanwhile.
 
     Parameters
@@ -259,7 +293,14 @@ async def aside(link: Link, call: Callable[[], Value]) -> Value:
     link : Link
         Polled meanwhile.
     call : callable
-        Must not touch the link.
+        Must not touch the link. What it raises is raised here.
+
+    Returns
+    -------
+    object
+        What `call` returned.
+    LinkError or None
+        What went wrong with the link meanwhile: whoever called decides what ends by it.
     """
     values: list[Value] = []
     errors: list[BaseException] = []
@@ -272,15 +313,20 @@ async def aside(link: Link, call: Callable[[], Value]) -> Value:
 
     thread = threading.Thread(target=_work, name="disk")
     thread.start()
-    try:
-        while thread.is_alive():
-            await link.pump(FAST_POLL_S)
-    except LinkError:
-        # whoever uses the link next sees the same: what was begun here is ended first
-        thread.join()
+    lost: LinkError | None = None
+    while thread.is_alive():
+        try:
+            if lost is None:
+                await link.pump(FAST_POLL_S)
+            else:
+                await bytes_within(FAST_POLL_S)
+        except LinkError as error:
+            lost = lost or error
+            # a port that is gone says so at once, again and again
+            thread.join(ASK_AGAIN_S / 10)
     if errors:
         raise errors[0]
-    return values[0]
+    return values[0], lost
 
 
 def _planned(work: WorkOrder, link: Link) -> dict[str, object]:
@@ -360,32 +406,49 @@ def run_folder(
     if not patient:
         watchers = replace(watchers, arm=Asking(watchers.arm, wake))
     run = RecordedRun(folder, machine, watchers, here_mm=here_mm, patient=patient, wake=wake)
-    with guarding(port, folder) as beat:
+    # a long program takes its time to read: before anybody expects a beat, and as ordinary work
+    run.demand()
+    with contextlib.ExitStack() as stack:
+        if not patient:
+            stack.enter_context(coming_first())
+        beat = stack.enter_context(guarding(port, folder / GUARD_LOG, machine.name, watchers.note))
         return drive(port, _meet_and_run(port, machine, run), beat)
 
 
 async def _meet_and_run(port: Port, machine: Machine, run: RecordedRun) -> Ended:
-    run.demand()
     return await run.carry_out(*await connect(port, machine))
 
 
 @contextlib.contextmanager
-def guarding(port: Port, folder: Path) -> Iterator[Callable[[], None] | None]:
+def guarding(
+    port: Port, log: Path, machine: str, note: Callable[[str], None]
+) -> Iterator[Callable[[], None] | None]:
     """Let a guard process hold a port while the context lasts; None where there can be none.
 
     Parameters
     ----------
     port : Port
         Open.
-    folder : Path
+    log : Path
         Where the guard writes what it did.
+    machine : str
+        Whose port it is.
+    note : callable
+        Told, in words, when the guard is gone.
     """
     descriptor = getattr(port, "descriptor", None)
-    if descriptor is None or not hasattr(socket, "send_fds"):
+    if descriptor is None or why_unguarded():
         yield None
         return
-    with Guard(folder / GUARD_LOG) as guard:
-        guard.hold(descriptor)
+    guard, in_order = Guard(log, note), False
+    try:
+        guard.hold(descriptor, machine)
         guard.beat()
         yield guard.beat
-        guard.release(descriptor)
+        in_order = True
+    except FabctlError:
+        # whoever raised it has stopped the machine, or never moved it; of anything else nobody can say
+        in_order = True
+        raise
+    finally:
+        guard.close(in_order=in_order)

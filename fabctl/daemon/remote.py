@@ -8,6 +8,7 @@ from typing import Any
 
 from fabctl.daemon.client import Line
 from fabctl.daemon.recorded import Ended, Watchers
+from fabctl.errors import RefusedError
 from fabctl.record.run import read_run
 from fabctl.stream.run import Pause, Progress, RunResult
 from fabctl.stream.stops import Cause, EndState, Operator
@@ -30,19 +31,49 @@ class RemoteOperator(Operator):
 
     def hold(self) -> None:
         """Ask for a feed hold."""
+        self.wants_hold = True
         self._line.say("hold")
 
     def resume(self) -> None:
         """Ask to go on from a hold."""
+        self.wants_hold = False
         self._line.say("resume")
 
     def abort(self) -> None:
         """Ask for the clean end."""
+        self.wants_abort = True
         self._line.say("abort")
 
     def reset(self) -> None:
         """Ask for a soft reset at once."""
+        self.wants_reset = True
         self._line.say("reset")
+
+    def let_begin(self, folder: Path) -> int:
+        """Ask for a run, unless a stop was asked for before it was there; return the request's number.
+
+        Parameters
+        ----------
+        folder : Path
+            The run's, laid out.
+
+        Raises
+        ------
+        RefusedError
+            When a stop was asked for: the keeper, which had nothing to stop, has forgotten it.
+        """
+        already = self.wants_stop
+        if already:
+            raise RefusedError(
+                "stopped by the operator before anything was sent",
+                file=folder.name,
+                remedy="start it again when ready",
+            )
+        number = self._line.say("run", folder=str(folder.resolve()))
+        if self.wants_stop:
+            # asked for in this very moment: perhaps it came there before the run
+            self._line.say("abort")
+        return number
 
 
 def run_kept(line: Line, folder: Path, watchers: Watchers) -> Ended:
@@ -55,17 +86,21 @@ def run_kept(line: Line, folder: Path, watchers: Watchers) -> Ended:
     folder : Path
         The run's, laid out.
     watchers : Watchers
-        Whom to ask and tell; its operator is not asked: use `RemoteOperator`.
+        Whom to ask and tell, with a `RemoteOperator`.
 
     Raises
     ------
     FabctlError
         What the keeper refused, or what failed there.
+    RefusedError
+        When the operator asked for a stop before the keeper was asked for anything.
     LinkError
         When the keeper is gone; its guard has stopped the machine.
     """
-    told = _Told(line, watchers)
-    reply = line.ask("run", event=told, folder=str(folder.resolve()))
+    operator, told = watchers.operator, _Told(line, watchers)
+    if not isinstance(operator, RemoteOperator):
+        operator = RemoteOperator(line)
+    reply = line.answer_to(operator.let_begin(folder), event=told)
     return Ended(result_from(reply["result"]), read_run(folder))
 
 
@@ -101,6 +136,8 @@ class _Told:
             self._watchers.phase(event["kind"], event["facts"])
         elif kind == "pause":
             self._ask(Pause(**event))
+        elif kind == "note":
+            self._watchers.note(event["text"])
 
     def _ask(self, pause: Pause) -> None:
         threading.Thread(target=self._answer, args=(pause,), name="ask", daemon=True).start()

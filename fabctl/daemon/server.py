@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from fabctl.daemon.guard import Guard
+from fabctl.daemon.guarding import Guard, unguarded_words, why_unguarded
 from fabctl.daemon.keeper import Json, Keeper, error_json
 from fabctl.daemon.loop import Loop, Pollable
 from fabctl.daemon.places import is_owner, knows_secret, listen_at, place_of
@@ -28,6 +28,9 @@ MOST_MACHINES = 16
 LINE_LIMIT_BYTES = 1 << 16
 BACKLOG_LIMIT_BYTES = 1 << 20
 """A peer that reads no more is hung up on before it costs memory."""
+MOST_PEERS = 48
+"""At each machine: who leaks lines must not keep out the one who wants to stop it."""
+AGAIN_S = 1.0
 
 
 @dataclass(eq=False)
@@ -63,10 +66,11 @@ class Shelf:
         self._loop = loop
         self._keeper = keeper
         self._path = path
-        self._peers: set[_Peer] = set()
+        # in the order they came
+        self._peers: dict[_Peer, None] = {}
         self._server = listen_at(path)
         keeper.tell = self._tell
-        loop.listen(self._server, self._welcome)
+        self._listen()
 
     def close(self) -> None:
         """Stop answering."""
@@ -76,16 +80,30 @@ class Shelf:
         self._server.close()
         self._path.unlink(missing_ok=True)
 
+    def _listen(self) -> None:
+        if self._server.fileno() >= 0:
+            self._loop.listen(self._server, self._welcome)
+
     def _welcome(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             line, _ = self._server.accept()
-            line.setblocking(False)
-            if line.family != socket.AF_INET and not is_owner(line):
-                line.close()
-                return
-            peer = _Peer(line, trusted=line.family != socket.AF_INET)
-            self._peers.add(peer)
-            self._loop.listen(line, lambda: self._hear(peer))
+        except BlockingIOError:
+            return
+        except OSError:
+            # no more descriptors: the machines go on, and those who are here are heard
+            self._loop.unlisten(self._server)
+            self._loop.later(AGAIN_S, self._listen)
+            return
+        line.setblocking(False)
+        if line.family != socket.AF_INET and not is_owner(line):
+            line.close()
+            return
+        if len(self._peers) >= MOST_PEERS:
+            # the one with the least business here, the oldest of them
+            self._hang_up(min(self._peers, key=lambda peer: (peer.trusted, peer.follows)))
+        peer = _Peer(line, trusted=line.family != socket.AF_INET)
+        self._peers[peer] = None
+        self._loop.listen(line, lambda: self._hear(peer))
 
     def _hear(self, peer: _Peer) -> None:
         try:
@@ -101,7 +119,8 @@ class Shelf:
         *lines, rest = peer.heard.split(b"\n")
         peer.heard = rest
         for line in lines:
-            self._answer(peer, bytes(line))
+            if peer in self._peers:
+                self._answer(peer, bytes(line))
 
     def _answer(self, peer: _Peer, line: bytes) -> None:
         number = None
@@ -121,7 +140,8 @@ class Shelf:
             self._keeper.ask(name, said, lambda reply: self._reply(peer, number, reply))
         except FabctlError as error:
             self._reply(peer, number, error_json(error))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, OSError) as error:
+            # what comes in was written by another process: nothing in it may end this one
             bad = InputError(f"a request that cannot be read: {error!r}", remedy="use one version of fabctl")
             self._reply(peer, number, error_json(bad))
 
@@ -154,7 +174,7 @@ class Shelf:
 
     def _hang_up(self, peer: _Peer) -> None:
         if peer in self._peers:
-            self._peers.remove(peer)
+            del self._peers[peer]
             self._loop.unlisten(peer.line)
             peer.line.close()
 
@@ -166,6 +186,7 @@ def serve(
     log: Path | None = None,
     open_url: Callable[[str, Machine], Pollable] | None = None,
     ready: Callable[[Sequence[Path]], None] = lambda _paths: None,
+    note: Callable[[str], None] = lambda _text: None,
 ) -> None:
     """Keep machines until a signal ends it; what runs is then held and reset.
 
@@ -181,6 +202,8 @@ def serve(
         Opens a port; pyserial does by default.
     ready : callable, optional
         Told where the machines are found, once they are.
+    note : callable, optional
+        Told, in words, what the operator should know at once: that nothing guards the machines.
 
     Raises
     ------
@@ -192,11 +215,20 @@ def serve(
             f"{len(machines)} machines for one daemon", remedy=f"at most {MOST_MACHINES}; start a second one"
         )
     loop, ending = Loop(), _Ending()
+    keepers: list[Keeper] = []
+    paths: list[Path] = []
+
+    def _note(text: str) -> None:
+        note(text)
+        for keeper in keepers:
+            keeper.note(text)
+
     with contextlib.ExitStack() as stack:
         stack.callback(loop.close)
-        guard = stack.enter_context(Guard(log)) if hasattr(socket, "send_fds") else None
-        keepers = []
-        paths = []
+        # an error that ends this loop ends nothing at the machines: the guard is left to stop them
+        guard = stack.enter_context(Guard(log, _note)) if not why_unguarded() else None
+        for why in dict.fromkeys(filter(None, (why_unguarded(url) for _, url in machines))):
+            note(unguarded_words(why))
         for machine, url in machines:
             keeper = Keeper(machine, url, loop, open_url=open_url or _open, guard=guard)
             paths.append(place_of(machine.name, folder))

@@ -80,6 +80,8 @@ class Progress:
         Since the first line, on the port's clock.
     checking : bool
         In check mode: nothing moves.
+    journal_short : bool
+        Whether the disk is so full that the journal no longer writes progress, only transitions and bounds.
     """
 
     sent: int
@@ -93,6 +95,7 @@ class Progress:
     speed: float | None
     elapsed_s: float
     checking: bool = False
+    journal_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,11 @@ class Operator:
         self.key: Key | None = None
         self.wants_overrides: dict[str, int] = {}
 
+    @property
+    def wants_stop(self) -> bool:
+        """Whether a hold, an abort or a reset is asked for."""
+        return self.wants_hold or self.wants_abort or self.wants_reset
+
     def hold(self) -> None:
         """Ask for a feed hold: brake along the path, keep position, head off."""
         self.wants_resume = False

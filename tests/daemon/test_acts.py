@@ -122,6 +122,8 @@ def test_an_abort_from_another_line_ends_an_act(kept):
         ("zero", {"here_mm": {"X": None}}),
         ("probe", {"feeler": {"force": 3}}),
         ("probe", {"feeler": [1]}),
+        ("probe", {"axis": "Q"}),
+        ("override", {"feed": 100.5}),
         ("frame", {"low_mm": [0, 0], "high_mm": [1, 1]}),
         ("survey", {"low_mm": [0, 0], "high_mm": [1, 1], "columns": "3"}),
         ("unlock", {"position": "somewhere"}),

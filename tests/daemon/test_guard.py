@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
-from fabctl.daemon.guard import Guard
+from fabctl.daemon.guarding import Guard
 from fabctl.sim.controller import Options
 from fabctl.sim.serve import serve_pty
 
@@ -18,16 +19,27 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="file descriptor
 SENDER = """
 import os, sys, time
 from pathlib import Path
-from fabctl.daemon.guard import Guard
-port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
-guard = Guard(Path(sys.argv[2]))
-guard.hold(port)
+from fabctl.daemon.guarding import Guard
+log, how, *urls = sys.argv[1:]
+ports = [os.open(url, os.O_RDWR | os.O_NOCTTY) for url in urls]
+guard = Guard(Path(log))
+for number, port in enumerate(ports):
+    guard.hold(port, f"machine {number}")
 guard.beat()
-os.write(port, b"M3S1000\\nG21G91G1X200F1000\\n")
-print("moving", flush=True)
-while True:
-    guard.beat()
-    time.sleep(0.02)
+for port in ports:
+    os.write(port, b"M3S1000\\nG21G91G1X200F1000\\n")
+began = time.monotonic()
+said = None
+with guard:
+    while True:
+        guard.beat()
+        if said != (said := (guard.pid, guard.missing)):
+            print(*said, flush=True)
+        if how == "cannot":
+            sys.executable = "/nowhere"
+        if how == "raises" and time.monotonic() > began + 1:
+            raise ValueError("a mistake")
+        time.sleep(0.02)
 """
 
 
@@ -37,25 +49,47 @@ def machine():
         yield served
 
 
+@contextmanager
+def sending(log, *urls, how="goes on"):
+    """Send and beat in another process; yields it, and the number of its guard once that one is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SENDER, str(log), how, *urls],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process, guard_of(process)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def guard_of(process) -> int:
+    """Wait until a guard is there, and return its number."""
+    for line in process.stdout:
+        pid, _, missing = line.strip().partition(" ")
+        if not missing:
+            return int(pid)
+    raise AssertionError("the sender ended")
+
+
 @pytest.fixture
 def sender(machine, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SENDER, machine.url, str(tmp_path / "guard")], stdout=subprocess.PIPE
-    )
-    assert process.stdout.readline() == b"moving\n"
-    time.sleep(0.7)
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    with sending(tmp_path / "guard", machine.url) as (process, _):
+        time.sleep(0.7)
+        yield process
 
 
 def log_of(tmp_path, limit_s=15):
     """Wait for what the guard wrote when it had acted."""
     until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
-        if (tmp_path / "guard").is_file() and (text := (tmp_path / "guard").read_text()):
-            return json.loads(text)
+        if (tmp_path / "guard").is_file():
+            lines = [json.loads(line) for line in (tmp_path / "guard").read_text().splitlines()]
+            if acted := [line for line in lines if "ends" in line]:
+                return acted[-1]
         time.sleep(0.05)
     return None
 
@@ -65,7 +99,7 @@ def test_a_sender_that_dies_or_hangs_leaves_a_held_and_reset_machine(machine, se
     assert machine.controller.state.name == "CYCLE"
     sender.send_signal(getattr(signal, end))
     said = log_of(tmp_path)
-    assert said["ends"] == ["stopped, position known"]
+    assert (said["machines"], said["ends"]) == (["machine 0"], ["stopped, position known"])
     machine.close()
     trace = machine.controller.trace
     assert machine.controller.board.outputs.pwm == 0
@@ -106,3 +140,52 @@ def test_a_port_taken_back_is_not_stopped(machine, tmp_path):
     os.close(other)
     os.close(port)
     assert not (tmp_path / "guard").exists()
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGSTOP"])
+def test_a_guard_that_dies_or_hangs_is_replaced_and_the_next_one_stops_the_machine(machine, tmp_path, end):
+    with sending(tmp_path / "guard", machine.url) as (process, guard):
+        os.kill(guard, getattr(signal, end))
+        assert "the guard process is gone" in process.stdout.readline()
+        another = guard_of(process)
+        assert another != guard
+        assert machine.controller.state.name == "CYCLE"
+        process.kill()
+        assert log_of(tmp_path)["ends"] == ["stopped, position known"]
+    machine.close()
+    assert machine.controller.board.outputs.pwm == 0
+    assert "gone" in (tmp_path / "guard").read_text().splitlines()[0]
+
+
+def test_a_guard_that_cannot_be_started_again_is_said_to_be_missing(machine, tmp_path):
+    with sending(tmp_path / "guard", machine.url, how="cannot") as (process, guard):
+        time.sleep(2.0)
+        os.kill(guard, signal.SIGKILL)
+        said = [process.stdout.readline() for _ in range(1)]
+        assert said[0].startswith("0 the guard process cannot be started")
+        assert machine.controller.state.name == "CYCLE"
+
+
+def test_a_sender_that_ends_by_a_mistake_leaves_its_guard_to_stop_the_machine(machine, tmp_path):
+    """In order ends who has stopped the machine first; an error that nobody expected has not."""
+    with sending(tmp_path / "guard", machine.url, how="raises") as (process, _):
+        assert process.wait(20) == 1
+        assert log_of(tmp_path, 0.1)["ends"] == ["stopped, position known"]
+    machine.close()
+    assert machine.controller.board.outputs.pwm == 0
+
+
+def test_a_machine_that_does_not_answer_keeps_no_other_ones_head_on(machine, tmp_path):
+    near, far = os.openpty()
+    with sending(tmp_path / "guard", os.ttyname(far), machine.url) as (process, _):
+        time.sleep(0.5)
+        process.kill()
+        until_s = time.monotonic() + 3
+        while machine.controller.board.outputs.pwm and time.monotonic() < until_s:
+            time.sleep(0.02)
+        assert machine.controller.board.outputs.pwm == 0
+        os.close(near)
+        os.close(far)
+        said = log_of(tmp_path)
+        assert said["machines"] == ["machine 0", "machine 1"]
+        assert said["ends"] == ["stopped, position unknown", "stopped, position known"]

@@ -1,21 +1,28 @@
 """A kept machine, spoken to over its address: one thing at a time, and every hand reaches it."""
 
 import json
+import os
 import signal
 import stat
+import subprocess
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from fabctl.daemon.client import Line, is_kept, kept_machines
-from fabctl.errors import InputError, LinkError, RefusedError
+from fabctl.daemon.recorded import Watchers
+from fabctl.daemon.remote import RemoteOperator, run_kept
+from fabctl.daemon.server import MOST_PEERS
+from fabctl.errors import InputError, LinkError, RefusedError, StoppedKnownError
 from fabctl.record.journal import last_certain
 from fabctl.record.run import read_run
 from fabctl.shop.machine import load_machine
 from fabctl.sim.controller import Options
+from fabctl.sim.faults import parse_faults
 from fabctl.sim.serve import serve_socket
-from tests.daemon.conftest import await_connected, daemon_at
+from tests.daemon.conftest import await_connected, daemon_at, keeping
 
 
 def hear_all(line):
@@ -89,6 +96,7 @@ def test_a_program_that_is_not_the_checked_one_is_refused(kept):
         ({"do": "run"}, "without its folder"),
         ({"do": "run", "folder": "/nowhere"}, "is no work order"),
         ({"do": "hold"}, "nothing is running"),
+        ({"do": "answer", "section": 2, "yes": True}, "nothing is running"),
         ([1], "is an object"),
     ],
 )
@@ -98,6 +106,123 @@ def test_a_request_that_makes_no_sense_is_answered_and_changes_nothing(kept, sai
         reply = line.hear(10)
         assert error in reply["error"]["problem"]
         assert line.ask("status")["doing"] is None
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"[" * 60_000,
+        b'{"id":1,"do":"answer","section":Infinity,"yes":true}',
+        b'{"id":1,"do":"override","feed":Infinity}',
+        b'{"id":1,"do":"override","feet":100}',
+        b'{"id":1,"do":"answer","section":2,"yes":true}',
+    ],
+    ids=["deep", "no section", "no feed", "feet", "nobody asked"],
+)
+def test_nothing_that_is_said_in_mid_run_ends_the_keeper_or_the_run(busy, noise):
+    """An exception in the loop would leave the machines running, with nobody to stop them."""
+    with busy.line() as line:
+        line._peer.sendall(noise + b"\n")
+        assert "error" in line.hear(10)
+        said = line.ask("status", limit_s=10)
+    assert (said["doing"], said["pause"]) == ("run", None)
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    """A kept router in the middle of a run, for all that leave it so."""
+    with keeping(tmp_path_factory.mktemp("busy")) as it, it.line() as line:
+        line.say("run", folder=str(it.run_folder("long", ways=400)))
+        while line.hear(20).get("event") != "progress":
+            pass
+        yield it
+
+
+def test_who_leaks_lines_keeps_nobody_out(busy):
+    with ExitStack() as stack:
+        for _ in range(MOST_PEERS + 5):
+            stack.enter_context(busy.line())
+        with busy.line() as line:
+            assert line.ask("status", limit_s=10)["doing"] == "run"
+
+
+def test_a_guard_that_is_killed_in_mid_run_is_replaced_and_whoever_watches_is_told(ending):
+    with ending.line() as line:
+        line.say("run", folder=str(ending.run_folder(ways=40)))
+        while line.hear(20).get("event") != "progress":
+            pass
+        os.kill(guard_of(ending.process.pid), signal.SIGKILL)
+        while (said := line.hear(20)).get("event") != "note":
+            pass
+        assert "Nothing guards the machine: the guard process is gone" in said["text"]
+        while "guarded again" not in said.get("text", ""):
+            said = line.hear(20)
+        said = line.ask("status")
+        assert (said["unguarded"], said["guard_restarts"]) == ("", 1)
+        # it is a true one: it stops the machine when the keeper dies
+        ending.end(signal.SIGKILL)
+    log = ending.runs.parent / "fabctl" / "runs" / "guard.jsonl"
+    until_s = time.monotonic() + 15
+    while "ends" not in log.read_text() and time.monotonic() < until_s:
+        time.sleep(0.05)
+    said = json.loads(log.read_text().splitlines()[-1])
+    assert (said["machines"], said["ends"]) == (["router-3018"], ["stopped, position known"])
+    ending.served.close()
+    assert ending.served.controller.board.outputs.pwm == 0
+
+
+def guard_of(keeper: int) -> int:
+    """Find the one child of a keeper."""
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    (pid,) = [int(pid) for pid, parent in map(str.split, told.splitlines()) if int(parent) == keeper]
+    return pid
+
+
+def test_a_stop_right_behind_a_run_is_heard_before_the_run_begins(kept):
+    folder = kept.run_folder("stopped at once")
+    with kept.line() as line:
+        run = {"id": 1, "do": "run", "folder": str(folder)}
+        line._peer.sendall(b"".join(json.dumps(it).encode() + b"\n" for it in (run, {"id": 2, "do": "hold"})))
+        replies = [line.hear(20) for _ in range(2)]
+    assert [reply["id"] for reply in replies] == [2, 1]
+    assert "before anything was sent" in replies[1]["error"]["problem"]
+    assert not (folder / "journal").exists()
+
+
+def test_what_is_stopped_while_its_folder_is_laid_out_never_begins(kept):
+    folder = kept.run_folder("stopped before")
+    with kept.line() as line:
+        operator = RemoteOperator(line)
+        operator.hold()
+        with pytest.raises(RefusedError, match="before anything was sent"):
+            run_kept(line, folder, Watchers(operator))
+    assert not (folder / "journal").exists()
+
+
+def test_a_position_said_to_be_unknown_at_unlocking_lets_no_run_begin(ending):
+    with ending.line() as line:
+        with pytest.raises(StoppedKnownError):
+            line.ask("probe", plate_mm=0, feeler={"depth_mm": 0.5, "fast_mm_min": 300, "slow_mm_min": 100})
+        line.ask("unlock", position="unknown")
+        with pytest.raises(RefusedError, match="position of X, Y, Z is not known"):
+            line.ask("run", folder=str(ending.run_folder()))
+
+
+def test_a_controller_that_restarts_unsaid_while_it_stands_lets_no_run_begin(tmp_path):
+    """Neither a banner nor an alarm tells of it: only that it counts from zero again."""
+    machine = load_machine("router-3018")
+    faults = parse_faults("reboot-silent:at=5")
+    with (
+        serve_socket(machine.settings(), Options(), faults=faults) as served,
+        daemon_at(tmp_path, served.url, machine, served) as it,
+        it.line() as line,
+    ):
+        line.ask("jog", way_mm=[2.0, 0, 0])
+        line.ask("follow")
+        while line.hear(20).get("event") != "trouble":
+            pass
+        with pytest.raises(RefusedError, match="may have restarted"):
+            line.ask("run", folder=str(it.run_folder()))
 
 
 def test_noise_is_hung_up_on_and_the_machine_is_still_kept(kept):
