@@ -51,6 +51,7 @@ class Beat:
     most_waiting_bytes: int = 0
     answered: int = 0
     dry: int = 0
+    reports: int = 0
     words: dict[str, float] = field(default_factory=lambda: dict.fromkeys("XYZF", 0.0))
     holds_s: list[float] = field(default_factory=list)
 
@@ -104,8 +105,11 @@ class Beat:
     def _report(self) -> bytes:
         state = "Hold:0" if self.held else "Run" if self.pending else "Idle"
         x, y, z, _ = self.words.values()
-        at = f"MPos:{x:.3f},{y:.3f},{z:.3f}|Bf:15,128|FS:0,0|WCO:0.000,0.000,0.000"
-        return f"<{state}|{at}|Ov:100,100,100>\r\n".encode()
+        # the offsets with every tenth report, the overrides with the one after it, as Grbl tells them
+        turn = self.reports % 10
+        self.reports += 1
+        told = {0: "|WCO:0.000,0.000,0.000", 1: "|Ov:100,100,100"}.get(turn, "")
+        return f"<{state}|MPos:{x:.3f},{y:.3f},{z:.3f}|Bf:15,128|FS:0,0{told}>\r\n".encode()
 
     def _modes(self) -> bytes:
         return f"[GC:G1 G54 G17 G21 G90 G94 M5 M9 T0 F{self.words['F']:g} S0]\r\n".encode()

@@ -1,7 +1,8 @@
 """How long answers may lie before they are read: several at once cost a fraction of one by one.
 
 Waking for every answer is nine tenths of what a line costs the host. The controller's ring holds lines for
-some 20 to 50 ms to come; as long as the way there and back and the rest together stay below that, nothing waits.
+some 20 to 50 ms to come; as long as the way there and back and the rest together stay below that, nothing
+waits. A controller that did run dry is rested for half as long from then on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ AWAITED_S = 0.02
 """The most while a report is under way: what strays is seen soon."""
 SHARE = 0.8
 """Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
+LONGER_S = 0.0002
+"""How much longer the rest may be at each turn, after a ring that ran dry has halved it."""
 KEPT = 0.8
 """A turn counts half after three more: the rate follows the program's."""
 MEASURE_S = 2.0
@@ -42,6 +45,8 @@ class Gather:
     _port: Gathers | None = None
     _measuring: bool = True
     _measure_s: float = 0.0
+    _allowed_s: float = MOST_S
+    _rested_s: float = 0.0
 
     def __post_init__(self) -> None:
         """See whether the port can rest."""
@@ -71,12 +76,22 @@ class Gather:
         self._then_s = now_s
         self._bytes = KEPT * self._bytes + sent_bytes
         self._seconds = KEPT * self._seconds + taken_s
+        self._look_for_dryness(sent_bytes)
         if self._measures(now_s):
             return 0.0
         room = self.link.connection.window_bytes - line_bytes
         lasts_s = room * self._seconds / self._bytes
         way_s = max(0.0, self.link.answer_s - REPORT_S) + line_bytes * BYTE_S
-        return max(0.0, min(most_s, SHARE * lasts_s, lasts_s - way_s))
+        rest_s = max(0.0, min(most_s, self._allowed_s, SHARE * lasts_s, lasts_s - way_s))
+        self._rested_s = rest_s
+        return rest_s
+
+    def _look_for_dryness(self, sent_bytes: int) -> None:
+        """Rest half as long where the controller had to wait: it is quicker than its rate so far says."""
+        if self.link.connection.in_flight_bytes == sent_bytes:
+            self._allowed_s = self._rested_s / 2
+        else:
+            self._allowed_s = min(MOST_S, self._allowed_s + LONGER_S)
 
     def _measures(self, now_s: float) -> bool:
         """Tell whether a report is awaited whose delay is to be the way's alone."""
