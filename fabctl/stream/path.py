@@ -68,13 +68,17 @@ class Place(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """A leg in the window: from where, its length, and when it begins and how long it lasts at best."""
+    """A leg in the window: from where, its length, when it begins and how long it lasts at best.
+
+    With it a block was surely made: by itself or by one of the tiny moves just before.
+    """
 
     start_mm: Point
     leg: Leg
     length_mm: float
     soonest_s: float
     lasts_s: float
+    makes_a_block: bool
 
 
 class _Pace:
@@ -85,10 +89,18 @@ class _Pace:
     tolerance_mm : float
     rates_mm_s : (x, y, z) float, optional
         Without them every place can be reached at once.
+    start_mm : (x, y, z) float
+        Where the path begins.
+    least_mm : float
+        A shorter way may be less than a step.
     """
 
-    def __init__(self, tolerance_mm: float, rates_mm_s: Point | None) -> None:
+    def __init__(
+        self, tolerance_mm: float, rates_mm_s: Point | None, start_mm: Point, least_mm: float
+    ) -> None:
         self._tolerance_mm = tolerance_mm
+        self._block_mm = start_mm
+        self._least_mm = least_mm
         self._rates_mm_s = rates_mm_s
         self._slowest_mm_s = min(rates_mm_s) if rates_mm_s else 0.0
         self._soonest_s = 0.0
@@ -100,7 +112,11 @@ class _Pace:
         begin_s, length_mm = self._soonest_s, _length_mm(start_mm, leg)
         lasts_s = self._lasts_s(start_mm, leg, length_mm)
         self._soonest_s = begin_s + lasts_s
-        return _Way(start_mm, leg, length_mm, begin_s, lasts_s)
+        # moves of less than a step make none, but not all of them once they have come that far
+        block = leg.centre_mm is not None or math.dist(self._block_mm, leg.end_mm) > self._least_mm
+        if block:
+            self._block_mm = leg.end_mm
+        return _Way(start_mm, leg, length_mm, begin_s, lasts_s, block)
 
     def _lasts_s(self, start_mm: Point, leg: Leg, length_mm: float) -> float:
         """Return how long a move takes at the very least, whatever the overrides, s."""
@@ -192,10 +208,9 @@ class PathWatch:
         self._queued_blocks = 0
         self._tolerance_mm = tolerance_mm
         self._blocks = blocks
-        self._least_mm = least_mm
         self._proven = 0
         self._legs_near: list[Leg] = []
-        self._pace = _Pace(tolerance_mm, rates_mm_s)
+        self._pace = _Pace(tolerance_mm, rates_mm_s, start_mm, least_mm)
         self.watches = self._next is not None
 
     @property
@@ -275,10 +290,10 @@ class PathWatch:
         while waiting and waiting[0].leg.number <= acknowledged:
             way = waiting.popleft()
             queued.append(way)
-            self._queued_blocks += self._takes_a_block(way)
+            self._queued_blocks += way.makes_a_block
         under_way = self._blocks + SEGMENTS + 1
         if self._queued_blocks > under_way:
-            while self._queued_blocks > under_way or not self._takes_a_block(queued[0]):
+            while self._queued_blocks > under_way:
                 self._drop(1)
             self._proven = max(self._proven, queued[0].leg.number - 1)
 
@@ -286,12 +301,9 @@ class PathWatch:
         """Let go of the oldest moves."""
         for _ in range(count):
             if self._queued:
-                self._queued_blocks -= self._takes_a_block(self._queued.popleft())
+                self._queued_blocks -= self._queued.popleft().makes_a_block
             else:
                 self._waiting.popleft()
-
-    def _takes_a_block(self, way: _Way) -> bool:
-        return way.length_mm > self._least_mm or way.leg.centre_mm is not None
 
 
 def _near(point: Point, window: list[_Way], tolerance_mm: float) -> list[int]:
@@ -299,7 +311,7 @@ def _near(point: Point, window: list[_Way], tolerance_mm: float) -> list[int]:
     x, y, _ = point
     low_x, high_x, low_y, high_y = x - tolerance_mm, x + tolerance_mm, y - tolerance_mm, y + tolerance_mm
     found = []
-    for index, (start, leg, _, _, _) in enumerate(window):
+    for index, (start, leg, _, _, _, _) in enumerate(window):
         (sx, sy, _), (ex, ey, _) = start, leg.end_mm
         beside = (
             (sx < low_x and ex < low_x)

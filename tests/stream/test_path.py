@@ -129,3 +129,17 @@ def test_a_circle_left_out_is_seen_although_it_ends_where_it_begins():
     circle = [Leg(1, (0, 0, 3), (-5.0, 0.0), True), Leg(2, (10, 0, 3))]
     assert not followed(circle, ((0, 0, 3), 0.1), ((2, 0, 3), 0.3))
     assert followed(circle, ((0, 0, 3), 0.1), ((2, 0, 3), 4.0))
+
+
+def test_tiny_moves_prove_older_ones_once_they_have_come_as_far_as_a_step():
+    tiny = [Leg(n, (n * 0.001, 0, 0)) for n in range(1, 1001)]
+    watch = PathWatch(tiny, (0, 0, 0), 0.5, 15, least_mm=0.0025)
+    place = watch.locate((1.0, 0, 0), sent=1000, acknowledged=1000)
+    # three of them make a block at the latest
+    assert 1000 - 3 * (15 + 6 + 2) <= place.at_least <= 1000 - (15 + 6 + 1)
+
+
+def test_moves_that_stay_within_a_step_prove_nothing():
+    shivers = [Leg(n, (0.001 * (n % 2), 0, 0)) for n in range(1, 1001)]
+    watch = PathWatch(shivers, (0, 0, 0), 0.01, 15, least_mm=0.0025)
+    assert watch.locate((0, 0, 0), sent=1000, acknowledged=1000).at_least == 0
