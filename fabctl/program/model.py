@@ -173,14 +173,6 @@ class Program:
         """How many lines `text` has; CR, LF and CRLF each end one."""
         return len(self.text.splitlines())
 
-    @cached_property
-    def line_offsets(self) -> Ints:
-        """The inverse of `line`: line i (from 1) makes the moves ``offsets[i - 1]:offsets[i]``.
-
-        Shape (line_count + 1,). Lines without motion have an empty range.
-        """
-        return np.searchsorted(self.line, np.arange(1, self.line_count + 2)).astype(np.int64)
-
     def lines_of(self, name: str) -> Ints:
         """Return every line that holds a word such as ``G41`` or, for other letters, ``E``; shape (k,)."""
         codes = self.word["letter"] == ord(name[0])

@@ -100,11 +100,6 @@ class Tool:
     cutting_length_mm: float = 0.0
     max_rpm: float = 60000.0
 
-    @property
-    def rotates(self) -> bool:
-        """Whether it belongs in a spindle."""
-        return self.kind in ROTATING
-
     def width_mm(self, depth_mm: float) -> float:
         """Return how wide a groove of a depth is at the top, mm; depth counted positive downwards.
 

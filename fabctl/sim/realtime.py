@@ -67,18 +67,6 @@ REALTIME = frozenset({RESET, STATUS, START, HOLD}) | frozenset(range(0x80, 0x100
 """Bytes that never enter the receive ring: taken as commands, or thrown away."""
 
 
-def stepped(percent: int, byte: int, steps: dict[int, int]) -> int:
-    """Return an override after one real-time byte, kept within 10 … 200 %.
-
-    Examples
-    --------
-    >>> stepped(195, 0x91, FEED_STEPS), stepped(150, 0x90, FEED_STEPS)
-    (200, 100)
-    """
-    change = steps[byte]
-    return max(10, min(200, percent + change)) if change else 100
-
-
 @dataclass(slots=True)
 class Overrides:
     """Overrides in %, and the counters that space out WCO and Ov in status reports."""

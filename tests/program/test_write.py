@@ -212,14 +212,6 @@ def test_an_empty_toolpath_is_refused():
         write(Toolpath(np.zeros(0, MOVE)), SPINDLE)
 
 
-def test_the_line_map_has_an_inverse():
-    program = write(Toolpath(line((0, 0, 0), (1, 0, 0), (1, 2, 0))), SPINDLE)
-    offsets = program.line_offsets
-    for number in range(1, program.line_count + 1):
-        assert np.all(program.line[offsets[number - 1] : offsets[number]] == number)
-    assert offsets[-1] == len(program.moves)
-
-
 def test_a_program_that_ends_risen_is_not_told_to_rise_again():
     rows = line((3, 4, 5), (3, 4, -1), (9, 4, -1), (9, 4, 5))
     rows["motion"][[0, 3]] = RAPID
