@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,11 +12,14 @@ from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import FAST_POLL_S, POLL_S, Link
 from fabctl.stream.protocol import Realtime
 from fabctl.stream.replies import State, Status
-from fabctl.stream.run import Hooks
+from fabctl.stream.run import Hooks, Written
 from fabctl.stream.stops import Cause
 from fabctl.stream.tell import tell
 
 BEAM_REPORTS = 4
+AGAIN_S = 0.5
+"""A byte that stops may be lost on the wire; so long after it, it is sent again."""
+TOOL_AGAIN_REPORTS = 20
 UNASKED_LIMIT_S = 600.0
 """A button at the machine may hold it as long as somebody is there; a flipped byte holds it for ever."""
 PAUSED: frozenset[State] = frozenset(
@@ -28,6 +32,7 @@ PAUSED: frozenset[State] = frozenset(
         State.DOOR_RESUMING,
     }
 )
+RESUMABLE: frozenset[State] = frozenset({State.HOLD_DONE, State.DOOR_CLOSED})
 
 
 async def stay_held(
@@ -58,7 +63,7 @@ async def stay_held(
     link.accessories = (link.status and link.status.accessories) or ""
     held = _Hold(link, machine, hooks, asked, link.port.clock_s())
     if asked:
-        link.realtime(Realtime.HOLD)
+        held.brake()
     while not held.over:
         calm = held.told and not held.turning
         status = await _turn(link, report, POLL_S if calm else FAST_POLL_S)
@@ -78,6 +83,13 @@ class _Hold:
     told: bool = False
     turning: int = 0
     over: bool = False
+    braked_s: float = -math.inf
+    written: Written | None = None
+
+    def brake(self) -> None:
+        """Send the hold."""
+        self.braked_s = self.link.port.clock_s()
+        self.link.realtime(Realtime.HOLD)
 
     async def look(self) -> None:
         """Take in a fresh report: tell, stop the tool, give up, go on, or be over."""
@@ -85,7 +97,12 @@ class _Hold:
         if state in BRAKED and not self.told:
             self.told = True
             executed = link.connection.executed
-            await tell(link, self.hooks, "hold", asked=self.asked, executed=executed, **link.place)
+            # the head is looked at while the disk is waited for
+            self.written = self.hooks.transition(
+                "hold", {"asked": self.asked, "executed": executed, **link.place}
+            )
+        if self.written is not None and self.written():
+            self.written = None
         if state is State.HOLD_DONE and head_is_off(link) is False:
             self._stop_tool()
         else:
@@ -99,27 +116,39 @@ class _Hold:
         link, waited_s = self.link, self.link.port.clock_s() - self.since_s
         if not self.asked and waited_s > UNASKED_LIMIT_S:
             raise link.fail(Cause.HELD, f"{link.connection.state} for ten minutes and nobody resumed")
+        moving = self.asked and link.connection.state not in PAUSED
+        if moving and link.port.clock_s() - self.braked_s > AGAIN_S:
+            self.brake()
         if not self.told and waited_s > braking_limit_s(self.machine):
             raise link.fail(Cause.SILENCE, f"the machine does not hold: still {link.connection.state}")
 
     async def _resume_when_asked(self) -> None:
-        operator, state = self.hooks.operator, self.link.connection.state
-        if operator.wants_resume and state in {State.HOLD_DONE, State.DOOR_CLOSED}:
-            operator.wants_resume = False
-            await tell(self.link, self.hooks, "resume", **self.link.place)
-            self.link.realtime(Realtime.START)
+        operator, link = self.hooks.operator, self.link
+        if not operator.wants_resume or self.written is not None or link.connection.state not in RESUMABLE:
+            return
+        operator.wants_resume = False
+        await tell(link, self.hooks, "resume", **link.place)
+        if operator.wants_hold or link.connection.state not in RESUMABLE:
+            # while the disk was waited for somebody thought better of it, or opened the door
+            operator.wants_hold = self.told = False
+            self.since_s = link.port.clock_s()
+            return
+        link.realtime(Realtime.START)
 
     def _stop_tool(self) -> None:
         """Stop a spindle that turns on in a hold; a beam is turned off by the hold itself.
 
-        0x9E toggles: it is sent once, and only after a second report, for the first may be older than the
-        firmware's own stop.
+        0x9E toggles: it is sent after a second report, for the first may be older than the firmware's own
+        stop, and again only when many reports later a speed is still told: then it was lost.
         """
         self.turning += 1
-        if self.turning == 2 and not self.machine.head.laser_mode:
+        if self.machine.head.laser_mode:
+            if self.turning >= BEAM_REPORTS:
+                raise self.link.fail(Cause.BEAM_STANDING, "the beam is still on in a hold")
+            return
+        turns = self.link.status is not None and bool(self.link.status.speed)
+        if self.turning == 2 or (turns and self.turning % TOOL_AGAIN_REPORTS == 2):
             self.link.realtime(Realtime.SPINDLE_STOP)
-        if self.turning >= BEAM_REPORTS and self.machine.head.laser_mode:
-            raise self.link.fail(Cause.BEAM_STANDING, "the beam is still on in a hold")
 
 
 async def _turn(link: Link, report: Callable[[Status], None], poll_s: float) -> Status | None:
