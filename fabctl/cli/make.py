@@ -21,7 +21,7 @@ from fabctl.cli.motion import (
     progress_bar,
 )
 from fabctl.cli.options import JSON, MACHINE, order_from, placing
-from fabctl.cli.plan import planned, spoken, summary
+from fabctl.cli.plan import approved, planned, spoken, summary
 from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
 
@@ -63,13 +63,12 @@ def make(
     virtual controller. The run's folder keeps the program, the journal, the
     record and the pictures. Ctrl-C is a feed hold, a second one a soft reset.
     """
-    from fabctl.job.check import approve
     from fabctl.job.folder import Work
     from fabctl.job.plan import measure
 
     say(f"planning {design}")
     made = planned(order_from(design, **placing))
-    findings, permit = approve(made.program, made.order.machine, made.stock)
+    findings, permit = approved(made)
     notes(str(f) for f in findings)
     figures = measure(made)
     work = Work(

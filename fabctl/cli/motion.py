@@ -123,7 +123,8 @@ def demand_consent(
     InputError
         When another machine is confirmed, or nobody is there to ask.
     """
-    say(facts({"machine": machine.title, "port": port, **told}))
+    virtual = _(": the virtual controller, nothing is cut") if port.startswith(SIM) else ""
+    say(facts({"machine": machine.title, "port": port + virtual, **told}))
     if confirm is not None:
         if confirm != machine.name:
             raise InputError(

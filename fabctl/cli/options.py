@@ -94,7 +94,7 @@ def order_from(
             remedy="name them; `fabctl machines` and `fabctl materials` list what is known",
         )
     order = _order(design, machine, material, tool, stock, thickness, units, _placement(at, rotate))
-    return order if width is None else replace(order, raster=Raster(width_mm=parse_length_mm(width)))
+    return order if width is None else replace(order, raster=Raster(width_mm=_length(width, "--width")))
 
 
 def is_job(text: str) -> bool:
@@ -125,7 +125,7 @@ def _order(
         title=Path(design).stem,
         tool=tool,
         stock_mm=_pair(stock, "x", "--stock") if stock else None,
-        thickness_mm=parse_length_mm(thickness) if thickness else None,
+        thickness_mm=_length(thickness, "--thickness") if thickness else None,
         units=units,
         placement=placement,
     )
@@ -148,7 +148,16 @@ def _pair(text: str, separator: str, option: str) -> tuple[float, float]:
             place=option,
             remedy=f"write two lengths with {separator!r} between them, such as 600{separator}400",
         )
-    return parse_length_mm(parts[0]), parse_length_mm(parts[1])
+    return _length(parts[0], option), _length(parts[1], option)
+
+
+def _length(text: str, option: str) -> float:
+    """Parse a length of an option; what is wrong with it names the option."""
+    try:
+        return parse_length_mm(text)
+    except InputError as error:
+        error.place = option
+        raise
 
 
 def whole_file(path: str, data: bytes) -> None:

@@ -8,11 +8,13 @@ import click
 
 from fabctl.cli.options import JSON, MACHINE, order_from, placing, whole_file
 from fabctl.cli.show import as_json, facts, notes, say
+from fabctl.errors import RefusedError
 from fabctl.units import format_duration
 
 if TYPE_CHECKING:
     from fabctl.job.plan import Order, Plan
-    from fabctl.program.model import Program
+    from fabctl.program.model import Finding, Program
+    from fabctl.shop.permit import Permit
 
 
 @click.command()
@@ -35,10 +37,8 @@ def plan(design: str, output: str | None, json_: bool, **placing: Any) -> None:
     the tool's size are drilled. Layers and colours named engrave, score, pocket, drill or ignore (or blue,
     green) are taken as such: docs/operations.md. Without -o the program is only described.
     """
-    from fabctl.job.check import approve
-
     made = planned(order_from(design, **placing))
-    findings, _ = approve(made.program, made.order.machine, made.stock)
+    findings, _ = approved(made)
     if output:
         whole_file(output, made.program.text)
     notes(str(f) for f in findings)
@@ -68,6 +68,24 @@ def planned(order: Order) -> Plan:
     made = make_plan(order, _tell)
     notes(note for note in made.notes if note not in told)
     return made
+
+
+def approved(made: Plan) -> tuple[tuple[Finding, ...], Permit]:
+    """Check what was planned; a refusal names the drawing, not lines of a program nobody has yet.
+
+    Raises
+    ------
+    RefusedError
+        When this machine or stock cannot take it.
+    """
+    from fabctl.job.check import approve
+
+    try:
+        return approve(made.program, made.order.machine, made.stock)
+    except RefusedError as error:
+        error.file, error.place = made.design.source, "as planned"
+        error.remedy += "; --at, or [placement] in a job file, moves the drawing on the stock"
+        raise
 
 
 def summary(made: Plan) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def preview(file: str, output: str, **placing: Any) -> None:
         raise InputError(f"{output!r} is no picture", place="-o", remedy="end its name with .svg or .png")
     if Path(file).suffix.lower() in PROGRAMS:
         scene = program_scene(load_program(Path(file)))
-    elif is_job(file) or (placing["machine"] and placing["material"]):
+    elif is_job(file) or placing["machine"] or placing["material"]:
         scene = plan_scene(planned(order_from(file, **placing)))
     else:
         scene, said = design_scene(Path(file), placing["units"])

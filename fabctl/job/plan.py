@@ -199,6 +199,8 @@ def _burning(order: Order) -> Burning | None:
     picture = read_picture(order.design)
     if picture is None:
         if order.raster is not None:
+            # What is no drawing either, empty or not there, is said to be that.
+            read_design(order.design, units=order.units)
             raise RefusedError(
                 "a drawing has lines to follow and no greys to burn",
                 file=str(order.design),

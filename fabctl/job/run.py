@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +16,11 @@ from fabctl.daemon.client import Line
 from fabctl.daemon.recorded import Watchers, run_folder
 from fabctl.daemon.remote import run_kept
 from fabctl.daemon.returning import Stood
+from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.job.folder import Work, lay_out
 from fabctl.program.arcs import extents_mm
 from fabctl.program.model import Program
+from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.run import RunRecord, new_run_folder, runs_folder
 from fabctl.shop.machine import Machine
 from fabctl.sim.controller import Options
@@ -177,14 +181,15 @@ def carry_out(
             begun_s.append(bench.port.clock_s())
         watchers.phase(kind, facts)
 
-    ended = run_folder(
-        bench.port,
-        folder,
-        work.machine,
-        replace(watchers, phase=_phase),
-        here_mm=bench.here_mm,
-        patient=bench.sim is not None,
-    )
+    with _nothing_left(folder, RefusedError, LinkError):
+        ended = run_folder(
+            bench.port,
+            folder,
+            work.machine,
+            replace(watchers, phase=_phase),
+            here_mm=bench.here_mm,
+            patient=bench.sim is not None,
+        )
     return Run(ended.result, folder, ended.record, _true_path(bench, begun_s))
 
 
@@ -209,8 +214,21 @@ def carry_out_kept(
         Before anything moved, or when the keeper is gone.
     """
     folder = prepare(work, root, check_first=check_first)
-    ended = run_kept(line, folder, watchers)
+    # A keeper that is gone may have begun: only its own no is certain.
+    with _nothing_left(folder, RefusedError):
+        ended = run_kept(line, folder, watchers)
     return Run(ended.result, folder, ended.record)
+
+
+@contextmanager
+def _nothing_left(folder: Path, *errors: type[FabctlError]) -> Iterator[None]:
+    """Take a run's folder away when the run was refused before its journal began: it is no run."""
+    try:
+        yield
+    except errors:
+        if not (folder / JOURNAL_NAME).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def prepare(work: Work, root: Path | None = None, *, check_first: bool = False) -> Path:

@@ -321,12 +321,14 @@ def refuse_errors(findings: tuple[Finding, ...], source: str, machine: Machine) 
     Raises
     ------
     RefusedError
-        Naming the first one and how many more there are.
+        Naming the first one that is a cause, and how many more there are.
     """
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
-        first = errors[0]
-        more = f" (and {len(errors) - 1} more errors: see `fabctl check`)" if len(errors) > 1 else ""
+        # That nothing moves comes of the other errors where there are any.
+        first = next((error for error in errors if error.code != "nothing-to-do"), errors[0])
+        count = len(errors) - 1
+        more = f" (and {count} more error{'s'[: count > 1]}: see `fabctl check`)" if count else ""
         raise RefusedError(
             f"not on {machine.title}: {first.problem}{more}",
             file=source,

@@ -162,7 +162,9 @@ def test_without_a_person_a_real_port_asks_for_confirmation(fabctl, square):
         (("-m", "router-3018", "-M", "plywood"), 3, "plywood-6"),
         (("-m", "router-3018"), 3, "--material"),
         (("-m", "router-3018", "-M", "plywood-6", "--stock", "40"), 3, "--stock"),
-        (("-m", "router-3018", "-M", "plywood-6", "--thickness", "6 furlong"), 3, "furlong"),
+        (("-m", "router-3018", "-M", "plywood-6", "--thickness", "6 furlong"), 3, "--thickness: '6 furlong'"),
+        (("-m", "router-3018", "-M", "plywood-6", "--stock", "wide x 40"), 3, "--stock: 'wide'"),
+        (("-m", "router-3018", "-M", "plywood-6", "--at", "238,10"), 4, "square.svg, as planned"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_reason_and_remedy(fabctl, square, tmp_path, argv, code, words):
@@ -244,6 +246,25 @@ def test_previews_of_everything_in_both_formats(fabctl, square, tmp_path, what, 
 
 def test_a_preview_needs_a_picture_s_name(fabctl, square, tmp_path):
     assert fabctl("preview", square, "-o", tmp_path / "look.pdf").code == 3
+
+
+def test_a_preview_for_a_machine_needs_the_material_too(fabctl, square, tmp_path):
+    said = fabctl("preview", square, "-m", "router-3018", "-o", tmp_path / "look.png")
+    assert (said.code, "--material missing" in said.err) == (3, True)
+
+
+def test_a_picture_that_is_empty_or_not_there_is_said_to_be_that(fabctl, tmp_path):
+    (tmp_path / "empty.png").touch()
+    argv = ("-m", "laser-400", "-M", "plywood-3", "--width", "50")
+    assert "the file is empty" in fabctl("plan", tmp_path / "empty.png", *argv).err
+    assert "there is no such file" in fabctl("plan", tmp_path / "none.png", *argv).err
+
+
+def test_a_refusal_names_a_cause_and_counts_the_others(fabctl, tmp_path):
+    path = tmp_path / "bad.nc"
+    path.write_text("G21 G90\nG1 X--5 F100\n", encoding="ascii")
+    said = fabctl("send", path, "-m", "router-3018")
+    assert (said.code, "is not a number (and 1 more error: see" in said.err) == (4, True), said.err
 
 
 @pytest.mark.parametrize(

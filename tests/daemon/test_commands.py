@@ -71,6 +71,16 @@ def test_a_program_goes_through_check_mode_before_its_first_run_and_not_again(ke
     assert checked == [True, False]
 
 
+def test_a_virtual_run_spares_no_machine_the_check_of_its_first(fabctl, tmp_path):
+    file = tmp_path / "first.nc"
+    file.write_text(PROGRAM.replace("M0\n", "").replace("X12", "X10.5"))
+    assert fabctl("send", file, "-m", "router-3018", "--port", "sim://").returncode == 0
+    assert fabctl("send", file, "-m", "router-3018", "--confirm", "router-3018").returncode == 0
+    real, virtual = list_runs(tmp_path / "fabctl" / "runs")
+    checked = ['"kind":"checked"' in (run.folder / "journal").read_text() for run in (virtual, real)]
+    assert checked == [False, True]
+
+
 def test_an_act_by_hand_moves_the_kept_machine_and_no_other(kept, fabctl):
     before = kept.served.controller.trace.xyz_mm[-1][1]
     said = fabctl("machine", "jog", "router-3018", "y5", "--confirm", "router-3018", "--json")

@@ -166,7 +166,10 @@ def test_a_damaged_picture_is_named(order, picture, tmp_path):
 
 def test_a_drawing_is_not_burnt(order, tmp_path):
     path = tmp_path / "a.svg"
-    path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9mm" height="9mm"/>', encoding="utf-8")
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9mm" height="9mm"><path d="M1 1H8V8Z"/></svg>',
+        "utf-8",
+    )
     with pytest.raises(RefusedError, match="no greys to burn"):
         plan(order(path, "laser-400", "plywood-3", raster=Raster()))
 

@@ -105,6 +105,20 @@ def stop_run(program, machine, share, root, *, how="abort"):
     return left, bench.sim
 
 
+def test_a_run_refused_before_its_journal_leaves_nothing_on_record(tmp_path):
+    operator = Operator()
+    operator.hold()
+    program = own(0, HOMED)
+    with pytest.raises(RefusedError, match="before anything was sent"):
+        carry_out(
+            work(program, HOMED),
+            open_bench("sim://", HOMED, program),
+            Watchers(operator, arm=always),
+            root=tmp_path,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 def go_on(resumption, root):
     """Carry a resumption out on the virtual controller; return its end and its true path."""
     task = resumption.work
