@@ -201,6 +201,7 @@ class Board:
         self.wire: _Pty | _Socket | None = self._new_wire()
         self.known = Known(self.controller.trace, time.monotonic(), time.time(), [], [])
         self._resets = 1
+        self._gone = False
 
     def _new_wire(self) -> _Pty | _Socket:
         return _Pty(self._where) if self._pty else _Socket(self._where)
@@ -253,6 +254,7 @@ class Board:
         mischief = self.mischief
         if not mischief.gone:
             return
+        self._gone = True
         if self.wire is not None:
             self.wire.close()
             self.wire = None
@@ -265,7 +267,7 @@ class Board:
         known, controller = self.known, self.controller
         controller.advance(self._now_s)
         known.end_mm = controller.board.plant.position_mm()
-        known.gone = self.mischief.gone or self.mischief.writes_fail or controller.frozen
+        known.gone = self._gone or self.mischief.writes_fail or controller.frozen
         controller.advance(controller.clock_s + REST_S)
         known.head_on = controller.board.outputs.pwm / FULL_DUTY > 0 and controller.trace.head_works
         if self.wire is not None:

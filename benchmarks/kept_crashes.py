@@ -23,9 +23,10 @@ from typing import Any
 
 from benchmarks.campaigns import WHAT, record_campaign
 from benchmarks.crashes import die_at, points
-from benchmarks.kept_scene import LIMIT_S, Scene, Try, play
+from benchmarks.kept_scene import HELD_S, LIMIT_S, Scene, Try, play
 
 COUNT = 16
+KILLS, HANGS = 63, 60
 COUNT_AT_POINTS = 4
 BLUR_S = 0.1
 LIFE_S = 6.0
@@ -39,8 +40,8 @@ SAID_GUARD = (
 )
 
 
-def killed_at_random(seed: int) -> list[Try]:
-    """Kill a daemon of sixteen machines at a moment of its runs' life."""
+def killed_at_random(seed: int, count: int = COUNT, held_limit_s: float = HELD_S) -> list[Try]:
+    """Kill a daemon at a moment of its runs' life."""
     after_s = random.Random(f"kept-kill/{seed}").uniform(0.0, LIFE_S)
 
     def _strike(scene: Scene) -> None:
@@ -48,10 +49,11 @@ def killed_at_random(seed: int) -> list[Try]:
         _signal(scene, signal.SIGKILL)
         scene.it.process.wait()
 
-    return play(_strike, COUNT, f"killed after {after_s:.2f} s", restarts=seed % 2 == 0)
+    how = f"killed after {after_s:.2f} s"
+    return play(_strike, count, how, restarts=seed % 2 == 0, held_limit_s=held_limit_s)
 
 
-def killed_at(point: str) -> list[Try]:
+def killed_at(point: str, held_limit_s: float = HELD_S) -> list[Try]:
     """Let a daemon kill itself at a named point of one of its runs."""
 
     def _strike(scene: Scene) -> None:
@@ -60,10 +62,10 @@ def killed_at(point: str) -> list[Try]:
         scene.struck_s, scene.blur_s = time.monotonic(), BLUR_S
 
     wrapper = ("-m", "benchmarks.kept_crashes", "--die-at", point)
-    return play(_strike, COUNT_AT_POINTS, point, whole=True, wrapper=wrapper)
+    return play(_strike, COUNT_AT_POINTS, point, whole=True, wrapper=wrapper, held_limit_s=held_limit_s)
 
 
-def hung(seed: int, *, goes_on: bool) -> list[Try]:
+def hung(seed: int, *, goes_on: bool, count: int = COUNT, held_limit_s: float = HELD_S) -> list[Try]:
     """Let a daemon stand still in the middle of its runs; then it is killed, or goes on."""
     dice = random.Random(f"kept-hang/{seed}")
     after_s = dice.uniform(0.3, 3.0)
@@ -81,7 +83,7 @@ def hung(seed: int, *, goes_on: bool) -> list[Try]:
             scene.it.process.wait()
 
     how = f"hung for {for_s:.2f} s, and gone on" if goes_on else "hung, then killed"
-    return play(_strike, COUNT, how, restarts=seed % 2 == 0)
+    return play(_strike, count, how, restarts=seed % 2 == 0, held_limit_s=held_limit_s)
 
 
 def _signal(scene: Scene, number: signal.Signals) -> None:
@@ -187,10 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] == ["--die-at"]:
         return _die_as_a_daemon(given[1], given[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kept_crashes", description=__doc__)
-    parser.add_argument("--kills", type=int, default=63, metavar="N", help="of sixteen machines each")
+    parser.add_argument("--kills", type=int, default=KILLS, metavar="N", help="of sixteen machines each")
     parser.add_argument("--points", type=int, default=len(points()), metavar="N")
-    parser.add_argument("--hangs", type=int, default=50, metavar="N")
-    parser.add_argument("--goes-on", type=int, default=60, metavar="N")
+    parser.add_argument("--hangs", type=int, default=HANGS, metavar="N")
+    parser.add_argument("--goes-on", type=int, default=HANGS, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is done, and go on from there")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="daemons beside each other")
     parser.add_argument("--write", action="store_true", help="write the figures of docs/reliability.md")

@@ -33,7 +33,7 @@ from benchmarks.kept_boards import BoardSpec, Known
 from benchmarks.kept_shop import JOBS, Shop, lay_out_job, quick_setup, scratch_folder, shop
 from fabctl.daemon.client import Line
 from fabctl.daemon.remote import RemoteOperator, result_from
-from fabctl.errors import FabctlError, InputError, LinkError
+from fabctl.errors import FabctlError, InputError, LinkError, RefusedError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import last_certain
 from fabctl.record.run import read_run
@@ -46,6 +46,8 @@ SEEDS = 20
 FAULTY, SOUND = 12, 4
 LIMIT_S = 90.0
 """Longer than any end of any of these runs can take."""
+HOME_LIMIT_S = 200.0
+"""A homing that does not end is given up after three minutes."""
 LATE_S = 0.1
 """A board whose process had to wait so long for a core is another board: its batch is run again."""
 REACT_S = 0.1
@@ -162,7 +164,7 @@ def carry(it: Shop, index: int, job: Job) -> str:
             hand = _Operator(job.dice, job.clean.length_s, line, job)
             if job.setup.machine.homing:
                 job.step = "home"
-                line.ask("home", limit_s=LIMIT_S)
+                line.ask("home", limit_s=HOME_LIMIT_S)
             job.step = "zero"
             axes = "XYZ" if job.setup.machine.has_z else "XY"
             here = dict(zip(axes, job.setup.here_mm, strict=False))
@@ -278,8 +280,13 @@ def _names(job: Job, verdict: Verdict, said: dict[str, Any]) -> Iterable[str]:
             yield f"the reply says {verdict.end}, the journal {journal}, the summary {summed}"
         if row["head_off"] != verdict.head and verdict.end != EndState.DONE.value:
             yield f"the reply says of the head {verdict.head}, `fabctl status` {row['head_off']}"
-    elif journal not in {"not started", "no journal"}:
+    elif journal not in {"not started", "no journal"} and not _never_began(job):
         yield f"the reply names no end ({job.error}), the journal says {journal}"
+
+
+def _never_began(job: Job) -> bool:
+    """Tell whether a run was refused before its start, and its record says where the machine then stood."""
+    return isinstance(job.error, RefusedError) and "started" not in last_certain(job.folder).latest
 
 
 def _of_refusal(job: Job, known: Known) -> Verdict:

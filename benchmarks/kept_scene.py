@@ -158,6 +158,8 @@ class Scene:
         When one that had gone on was killed after all; infinity when none was.
     blur_s : float
         How much later than it happened `struck_s` may be.
+    held_limit_s : float
+        Within this time the guard's hold byte must be there.
     """
 
     it: Shop
@@ -170,6 +172,7 @@ class Scene:
     restart_s: float = math.inf
     killed_s: float = math.inf
     blur_s: float = 0.0
+    held_limit_s: float = HELD_S
     how: str = ""
     untrue: list[list[str]] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -186,6 +189,7 @@ def play(
     restarts: bool = True,
     whole: bool = False,
     wrapper: Sequence[str] = (),
+    held_limit_s: float = HELD_S,
 ) -> list[Try]:
     """Keep machines, ask for a run on each, let something happen to the daemon, and judge.
 
@@ -203,6 +207,8 @@ def play(
         As for `Pattern`.
     wrapper : sequence of str
         What stands between the interpreter and the daemon's words.
+    held_limit_s : float
+        Within this time the guard's hold byte must be there.
     """
     with scratch_folder() as scratch:
         pattern = Pattern(scratch / "pattern", whole=whole)
@@ -218,6 +224,7 @@ def play(
                 hand.line.ask("zero", here_mm=dict.fromkeys("XYZ", 0.0), limit_s=LIMIT_S)
             untrue: list[list[str]] = [[] for _ in machines]
             scene = Scene(it, pattern, hands, restarts, time.monotonic(), how=how, untrue=untrue)
+            scene.held_limit_s = held_limit_s
             with ThreadPoolExecutor(count) as pool:
                 folders = [
                     pattern.copy(it.runs / f"run-{index}", machine) for index, machine in enumerate(machines)
@@ -314,7 +321,7 @@ def _judged(scene: Scene, index: int, known: Known) -> Try:
             found.untrue += lies(said, scene.pattern.course, Truth(raw, seen_mm, rest_mm))
         except ValueError as error:
             found.untrue.append(f"it got lines that are not the program: {error}")
-    if scene.stood_s > SILENCE_S and (found.held_s is None or found.held_s > HELD_S):
+    if scene.stood_s > SILENCE_S and (found.held_s is None or found.held_s > scene.held_limit_s):
         found.untrue.append(f"not held in time: {found.held_s}")
     if found.held_s is not None and scene.stood_s > SILENCE_S:
         found.untrue += _moved_on(known, struck_s + found.held_s, restart_s)
@@ -354,7 +361,7 @@ def _goes_on(scene: Scene, index: int, known: Known, found: Try) -> Iterator[str
     if scene.stood_s < SILENCE_S - 0.15 and found.state != "done":
         yield f"it stood still for {scene.stood_s:.2f} s only, and the run ended as {found.state}"
     again_s = known.clock_s(scene.killed_s)
-    if known.heard(b"!", again_s) - again_s > HELD_S:
+    if known.heard(b"!", again_s) - again_s > scene.held_limit_s:
         yield "it had gone on, was killed, and nobody held the machine"
 
 

@@ -13,7 +13,7 @@ from fabctl.daemon.bench import Bench
 from fabctl.daemon.doubt import Doubt
 from fabctl.daemon.guarding import Guard, unguarded_words, why_unguarded
 from fabctl.daemon.loop import Loop, Pollable, Task
-from fabctl.daemon.recorded import Ended, RecordedRun, Watchers
+from fabctl.daemon.recorded import Ended, RecordedRun, Watchers, aside
 from fabctl.errors import FabctlError, InputError, LinkError, RefusedError, StoppedUnknownError
 from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import Certainty
@@ -80,6 +80,8 @@ class Keeper:
         Told of the port while it is open.
     tell : callable, optional
         Told of each event, for whoever follows.
+    folder : Path, optional
+        Where it keeps what must outlive it.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Keeper:
         open_url: Callable[[str, Machine], Pollable],
         guard: Guard | None = None,
         tell: Callable[[Json], None] = lambda _event: None,
+        folder: Path | None = None,
     ) -> None:
         self.machine = machine
         self.tell = tell
@@ -101,7 +104,7 @@ class Keeper:
         self._link: Link | None = None
         self._waiting: Doing | None = None
         self._doing: Doing | None = None
-        self._doubt = Doubt(machine)
+        self._doubt = Doubt(machine, folder)
         self._trouble = ""
         self._closing = False
 
@@ -170,7 +173,7 @@ class Keeper:
         ----------
         name : str
             ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``let_go``, ``answer``,
-            ``run``, or an action.
+            ``measure`` in a pause, ``run``, or an action.
         args : dict
             What it needs.
         reply : callable
@@ -185,7 +188,7 @@ class Keeper:
         """
         if name == "status":
             reply(self.snapshot())
-        elif name in _HANDS or (name == "override" and self._doing is not None):
+        elif name in _HANDS or (name in _BOTH and self._doing is not None):
             reply(self._hand(name, args))
         elif name == "run" and not isinstance(args.get("folder"), str):
             raise InputError("a run without its folder", remedy="use a fabctl of the same version")
@@ -207,6 +210,8 @@ class Keeper:
             shares = {key: whole_number(value, key) for key, value in args.items() if value is not None}
             demand_possible(replace(Overrides(), **shares))
             doing.operator.override(**shares)
+        elif name == "measure":
+            self._measure(doing, args)
         else:
             getattr(doing.operator, name)()
         if self._task is not None:
@@ -223,6 +228,19 @@ class Keeper:
                 remedy="answer when it is asked",
             )
         doing.answers[section] = args.get("yes") is True
+
+    def _measure(self, doing: Doing, args: Json) -> None:
+        """Let a run that is paused measure the tool in the head."""
+        if doing.pause is None:
+            raise RefusedError(
+                f"the machine is busy: {doing.name}, and not in a pause",
+                file=self.machine.name,
+                remedy="measure when it asks for the next tool, or when it is done",
+            )
+        try:
+            doing.operator.measure(str(args.get("tool")))
+        except ValueError as error:
+            raise InputError(f"{args.get('tool')!r} is no tool to measure", remedy="old or new") from error
 
     def _begin_doing(self, name: str, args: Json, reply: Reply) -> None:
         if self._link is None or self._task is None:
@@ -281,6 +299,8 @@ class Keeper:
         x, y, z = self.machine.max_rate_mm_min
         link.certainty = Certainty((x / 60, y / 60, z / 60))
         self._link = link
+        if controller.restarted:
+            self._doubt.lost("the controller restarted when its port was opened")
         self.tell({"event": "connected", "version": controller.version, "notes": controller.notes})
         while not self._closing:
             doing, self._waiting = self._waiting, None
@@ -307,11 +327,18 @@ class Keeper:
         except Exception as error:  # noqa: BLE001 - a mistake in one act must not cost the port, and the position
             self._doubt.lost(f"{type(error).__name__}: {error}")
             reply = error_json(error)
-        if link.strict and link.cause is not None:
-            # seen while nobody was there to answer it: while the disk was waited for, or a text was read
-            await self._halt(link, link.cause, problem or link.certainty.lost or link.cause.value)
-        self._take_note(link, doubtful=False)
+        await self._look_back(link, problem)
+        if self._doubt.changed:
+            await aside(link, self._doubt.keep)
+            await self._look_back(link, problem)
         return reply
+
+    async def _look_back(self, link: Link, problem: str) -> None:
+        """Answer what was seen while nobody was there: while the disk was waited for, or a text was read."""
+        if link.strict and link.cause is not None:
+            await self._halt(link, link.cause, problem or link.certainty.lost or link.cause.value)
+            link.strict, link.cause = True, None
+        self._take_note(link, doubtful=False)
 
     async def _idle(self, link: Link) -> None:
         try:
@@ -373,8 +400,12 @@ class Keeper:
         if self.unguarded:
             self.note(unguarded_words(self.unguarded))
         run = RecordedRun(doing.folder, self.machine, watchers, wake=self._loop.wake)
+        _, lost = await aside(link, self._doubt.begin_run)
+        if lost is not None:
+            raise lost
         ended: Ended = await run.carry_out(link, controller)
         if ended.result.end_state is EndState.UNKNOWN:
+            link.homed = False
             self._doubt.lost(ended.result.reason)
         self.tell({"event": "ended", "end_state": ended.record.end_state, "folder": str(doing.folder)})
         return {
@@ -404,6 +435,8 @@ class Keeper:
         self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
 
+_BOTH = frozenset({"override", "measure"})
+"""Acts of a machine at rest, and a hand on a run."""
 _HANDS = frozenset({"hold", "resume", "abort", "reset", "renew", "let_go", "answer"})
 
 

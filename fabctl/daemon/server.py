@@ -230,7 +230,8 @@ def serve(
         for why in dict.fromkeys(filter(None, (why_unguarded(url) for _, url in machines))):
             note(unguarded_words(why))
         for machine, url in machines:
-            keeper = Keeper(machine, url, loop, open_url=open_url or _open, guard=guard)
+            opener, kept = open_url or _open, log and log.parent
+            keeper = Keeper(machine, url, loop, open_url=opener, guard=guard, folder=kept)
             paths.append(place_of(machine.name, folder))
             shelf = Shelf(loop, keeper, paths[-1])
             stack.callback(shelf.close)

@@ -54,6 +54,8 @@ class Controller:
         After waking: Idle, or Alarm when it waits for homing.
     notes : tuple of str
         What a person should know.
+    restarted : bool
+        Whether it had just started: opening the port restarts most boards, and they forget where they are.
     """
 
     version: str
@@ -63,6 +65,7 @@ class Controller:
     offsets: dict[str, Point]
     state: State
     notes: tuple[str, ...] = ()
+    restarted: bool = False
 
 
 async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
@@ -89,7 +92,7 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
     """
     firmware = firmware_behind(port, machine)
     link = Link(port, firmware, Connection(firmware.window_bytes, grammar_of(firmware.speaks)))
-    banner = await _wake(link)
+    banner, restarted = await _wake(link)
     status, heard = await _ask(link)
     _refuse_unknown(port, firmware, heard)
     _refuse_stored_lines(port, heard)
@@ -105,6 +108,7 @@ async def connect(port: Port, machine: Machine) -> tuple[Link, Controller]:
         offsets=_offsets(heard),
         state=status.state,
         notes=notes,
+        restarted=restarted,
     )
     link.connection.window_bytes = min(firmware.window_bytes, controller.ring_bytes - 1)
     link.strict = True
@@ -155,7 +159,7 @@ async def _ask(link: Link) -> tuple[Status, list[Event]]:
     return status, heard
 
 
-async def _wake(link: Link) -> Banner:
+async def _wake(link: Link) -> tuple[Banner, bool]:
     """Reset to a clean start: no half line in the parser, no G92, no modal state of somebody else."""
     port, connection = link.port, link.connection
     start_s = port.clock_s()
@@ -174,11 +178,12 @@ async def _wake(link: Link) -> Banner:
         )
     if not _first(heard, Banner, Status):
         raise _no_answer(link, heard)
+    restarted = _first(heard, Banner) is not None
     heard = await link.reset()
     banner = _first(heard, Banner)
     if banner is None:
         raise _no_answer(link, heard)
-    return banner
+    return banner, restarted
 
 
 def _first(events: list[Event], *kinds: type[_Kind]) -> _Kind | None:

@@ -1,0 +1,86 @@
+"""Daemons that are killed or stand still with machines under way: what is said afterwards is true."""
+
+import os
+
+import pytest
+
+from benchmarks.crashes import points
+from benchmarks.kept_crashes import HANGS, KILLS, campaign, hung, killed_at, killed_at_random, record
+from fabctl.daemon.doubt import CUT_OFF, Doubt
+from fabctl.errors import RefusedError
+from fabctl.shop.machine import load_machine
+from fabctl.sim.port import SimPort
+from fabctl.stream.controller import connect
+from fabctl.stream.turns import drive
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard and SIGKILL are POSIX")
+PATIENT_S = 10.0
+"""No latency is asked for here: how busy this host is, is not known."""
+FEW = 3
+
+
+def _untrue(tries):
+    return [(one.how, one.state, one.untrue) for one in tries if one.untrue]
+
+
+def test_a_daemon_killed_at_any_moment_leaves_true_statements_and_machines_that_need_a_zero():
+    tries = killed_at_random(0, FEW, PATIENT_S)
+    assert _untrue(tries) == []
+    assert len(tries) == FEW
+
+
+def test_a_daemon_killed_at_a_named_point_leaves_true_statements():
+    tries = killed_at("before the write: hold 1", PATIENT_S)
+    assert _untrue(tries) == []
+    assert "crashed" in {one.state for one in tries}
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_daemon_that_stood_still_and_goes_on_moves_nothing_its_guard_has_stopped(seed):
+    tries = hung(seed, goes_on=True, count=FEW, held_limit_s=PATIENT_S)
+    assert _untrue(tries) == []
+    assert {one.state for one in tries} <= {"stopped, position known", "stopped, position unknown"}
+
+
+def test_a_keeper_that_dies_in_a_run_leaves_its_doubt_to_the_next_one(tmp_path):
+    machine = load_machine("router-3018")
+    Doubt(machine, tmp_path).begin_run()
+    after = Doubt(machine, tmp_path)
+    with pytest.raises(RefusedError, match=CUT_OFF):
+        after.demand()
+    after.settled("zero", {"here_mm": {"X": 0.0, "Y": 0.0}})
+    after.keep()
+    assert Doubt(machine, tmp_path).axes == "Z"
+    after.settled("probe", {"axis": "Z"})
+    after.keep()
+    Doubt(machine, tmp_path).demand()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_doubt_that_cannot_be_read_is_a_doubt(tmp_path):
+    machine = load_machine("router-3018")
+    Doubt(machine, tmp_path).begin_run()
+    (place,) = tmp_path.iterdir()
+    place.write_text("{", encoding="utf-8")
+    assert Doubt(machine, tmp_path).axes == "XYZ"
+
+
+def test_a_controller_that_restarts_when_its_port_is_opened_says_so_once():
+    machine = load_machine("router-3018")
+    port = SimPort(machine.settings())
+    assert drive(port, connect(port, machine))[1].restarted
+    assert not drive(port, connect(port, machine))[1].restarted
+
+
+def test_a_machine_with_switches_homes_instead(tmp_path):
+    Doubt(load_machine("laser-400"), tmp_path).begin_run()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+def test_law_what_is_said_is_true_however_a_daemon_dies():
+    wanted = {"killed": KILLS, "point": len(points()), "hung": HANGS, "gone-on": HANGS}
+    found = {task: campaign(task, count) for task, count in wanted.items()}
+    assert [lie for tries in found.values() for lie in _untrue(tries)] == []
+    record(found)
