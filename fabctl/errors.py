@@ -25,7 +25,7 @@ EXIT_CODES: dict[int, str] = {
     1: "a bug in fabctl: please report it",
     2: "the command line could not be read",
     3: "bad input: a file, key or option is wrong; nothing was done",
-    4: "refused: this machine, stock or tool cannot do it; nothing moved",
+    4: "refused: this machine, stock or tool cannot do it, or a person said no; nothing moved",
     5: "link fault: port, protocol or controller",
     6: "stopped, position known",
     7: "stopped, position unknown",

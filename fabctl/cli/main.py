@@ -9,7 +9,7 @@ import click
 
 from fabctl import __version__
 from fabctl.cli.lazy import LazyGroup
-from fabctl.errors import EXIT_CODES, FabctlError, InputError
+from fabctl.errors import EXIT_CODES, FabctlError, InputError, RefusedError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "make": ("fabctl.cli.make", "Plan, check, send and record a job or a design in one go."),
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         click.echo("fabctl: given up; nothing more was done", err=True)
-        sys.exit(1)
+        sys.exit(RefusedError.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

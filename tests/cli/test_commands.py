@@ -331,6 +331,21 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="signals to another process a
 
 
 @POSIX
+def test_a_no_is_a_refusal_and_no_bug(square, tmp_path):
+    terminal, keyboard = os.openpty()
+    command = [sys.executable, "-m", "fabctl", "make", str(square), *ON_3018, "--port", "/dev/none"]
+    with subprocess.Popen(command, stdin=keyboard, stderr=subprocess.PIPE, cwd=tmp_path) as asked:
+        said = b""
+        while b"[y/N]" not in said and (more := os.read(asked.stderr.fileno(), 4096)):
+            said += more
+        os.write(terminal, b"n\n")
+        told = asked.stderr.read().decode()
+        assert (asked.wait(timeout=30), "nothing more was done" in told) == (4, True)
+    os.close(terminal)
+    os.close(keyboard)
+
+
+@POSIX
 def test_first_ctrl_c_is_a_feed_hold_the_second_a_soft_reset_and_both_are_said(real_time_run):
     run, said = real_time_run
     run.send_signal(signal.SIGINT)
