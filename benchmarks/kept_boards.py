@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ROOT, environment
+from fabctl.daemon.haste import come_first
 from fabctl.sim.controller import Controller, Options
 from fabctl.sim.faults import KINDS, Count, Fault
 from fabctl.sim.mischief import Mischief
@@ -372,6 +373,8 @@ def boards(specs: Sequence[BoardSpec], folder: Path) -> Iterator[Boards]:
 def main(arguments: Sequence[str]) -> int:
     """Serve what a file says."""
     path = Path(arguments[0])
+    # hardware waits for no other work
+    come_first()
     known = serve(json.loads(path.read_text(encoding="utf-8")), path.parent)
     (path.parent / TRUTHS).write_bytes(pickle.dumps(known))
     return 0

@@ -48,7 +48,7 @@ LIMIT_S = 90.0
 """Longer than any end of any of these runs can take."""
 HOME_LIMIT_S = 200.0
 """A homing that does not end is given up after three minutes."""
-LATE_S = 0.1
+LATE_S = 0.2
 """A board whose process had to wait so long for a core is another board: its batch is run again."""
 REACT_S = 0.1
 """A host hears of something so much later than it left the board: wire, loop, a busy core."""
@@ -64,7 +64,7 @@ SAID = (
     "over the daemon's socket. Besides: reply, journal, summary and `fabctl status` name the same end, a "
     "machine without switches whose position is lost takes no further run, and the four end as done with the "
     "right path. A stalled host is the daemon stopped with SIGSTOP: its guard acts after 0.5 s, for all. "
-    "Batches in which a board's own process waited over 0.1 s for a core are run again; other work ran "
+    "Batches in which a board's own process waited over 0.2 s for a core are run again; other work ran "
     "beside. Again: `python -m benchmarks.kept_faults --write`."
 )
 
@@ -348,11 +348,11 @@ def batches(kinds: Iterable[str], seeds: int) -> list[list[tuple[str, int]]]:
 
 
 def kept_batch(number: int, tasks: Sequence[tuple[str, int]], folder: Path | None) -> list[Verdict]:
-    """Run a batch until its boards kept time, at most three times, or read what was kept of it."""
+    """Run a batch until its boards kept time, at most five times, or read what was kept of it."""
     path = None if folder is None else folder / f"batch-{number}.json"
     if path is not None and path.exists():
         return [Verdict(**kept) for kept in json.loads(path.read_text(encoding="utf-8"))["verdicts"]]
-    for _ in range(3):
+    for _ in range(5):
         verdicts, late = batch(tasks)
         if not late:
             break
