@@ -84,9 +84,7 @@ def machines(json_: bool) -> int:
                 "file": machine.source,
             }
         )
-    if not json_:
-        say(f"your own machines: {user_folder('machines')}")
-    return _listing(
+    code = _listing(
         rows,
         json_,
         ["machine", "head", "x y z mm", "firmware", "what it is"],
@@ -94,6 +92,9 @@ def machines(json_: bool) -> int:
         "no machines found",
         bad,
     )
+    if not json_:
+        say(f"your own machines: {user_folder('machines')}")
+    return code
 
 
 @click.command()
