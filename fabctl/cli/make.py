@@ -115,7 +115,8 @@ def send_work(work: Work, port: str, *, check_first: bool | None, root: Path | N
     bench = open_bench(port, work.machine, work.program, work.stood)
     try:
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
-            watchers = Watchers(operator, arm_by(port, sections, screen), screen.tell, hands.phase)
+            arm = arm_by(port, sections, screen)
+            watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note)
             return carry_out(work, bench, watchers, root=root, check_first=check_first)
     finally:
         bench.port.close()
@@ -130,7 +131,8 @@ def _send_kept(work: Work, sections: tuple[str, ...], *, check_first: bool, root
     with Line(work.machine.name) as line:
         operator = RemoteOperator(line)
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
-            watchers = Watchers(operator, arm_by(KEPT, sections, screen), screen.tell, hands.phase)
+            arm = arm_by(KEPT, sections, screen)
+            watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note)
             return carry_out_kept(work, line, watchers, root=root, check_first=check_first)
 
 
@@ -145,6 +147,7 @@ def after(made: Plan, run: Run) -> tuple[dict[str, Any], dict[str, str]]:
         "taken_s": record.taken_s,
         "lines_executed": record.executed,
         "head_off": record.head_off,
+        "notes": list(record.notes),
         "deviation_mm": pictures.deviation_mm,
         "folder": str(run.folder),
         "files": {"program": "program.nc", **pictures.files},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fabctl.stream.stops import Operator
 
 SIM = "sim://"
+STATUS_LIMIT_S = 2.0
 MOST_CHECKED_LINES = 20_000
 """An 8-bit board parses 300 to 1400 lines a second in check mode: about a minute at most."""
 KEPT = "kept"
@@ -65,6 +66,11 @@ class Screen:
 
     tell: Callable[[Progress], None]
     asking: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def note(self, text: str) -> None:
+        """Say what the operator should know at once: the guard is gone, the disk nearly full."""
+        with self.asking():
+            say("\n" + text, colour="red")
 
 
 def checks_first(wanted: bool | None, port: str, machine: str, program_sha256: str, lines: int) -> bool:
@@ -125,6 +131,7 @@ def demand_consent(
     """
     virtual = _(": the virtual controller, nothing is cut") if port.startswith(SIM) else ""
     say(facts({"machine": machine.title, "port": port + virtual, **told}))
+    say_unguarded(machine, port)
     if confirm is not None:
         if confirm != machine.name:
             raise InputError(
@@ -144,6 +151,27 @@ def demand_consent(
         )
     forget_typed()
     click.confirm(_(question), abort=True, err=True)
+
+
+def say_unguarded(machine: Machine, port: str) -> None:
+    """Say, before anything moves, when nothing would stop the machine if its sender died."""
+    from fabctl.daemon.guarding import unguarded_words, why_unguarded
+
+    if port.startswith(SIM):
+        return
+    why = _unguarded_there(machine) if port == KEPT else why_unguarded(port)
+    if why:
+        say(unguarded_words(why), colour="red")
+
+
+def _unguarded_there(machine: Machine) -> str:
+    """Ask the keeper of a machine; one that is gone is met again when it is asked for more."""
+    from fabctl.daemon.client import Line
+    from fabctl.errors import LinkError
+
+    with contextlib.suppress(LinkError), Line(machine.name) as line:
+        return str(line.ask("status", limit_s=STATUS_LIMIT_S).get("unguarded", ""))
+    return ""
 
 
 def demand_answers(questions: Sequence[str], port: str, confirm: str | None) -> None:
@@ -243,8 +271,8 @@ class Hands:
                 "\n" + _("soft reset: the run ends; home the machine before the next move if it was moving.")
             )
         elif not self.started:
-            self.operator.hold()
-            _say("\n" + _("stopped before the first line: soft reset. Home the machine again."))
+            self.operator.abort()
+            _say("\n" + _("stopped before the first line: the run ends; if it was homing, home it again."))
         else:
             self.operator.hold()
             _say("\n" + _("feed hold: the machine brakes and keeps its position."))
@@ -318,9 +346,14 @@ def progress_bar(title: str, estimated_s: float) -> Iterator[Screen]:
         tenth = 10 * progress.executed // max(progress.lines, 1)
         if tenth > told:
             told = tenth
-            say(f"{title}: {10 * tenth} %, line {progress.executed} of {progress.lines}, {progress.state}")
+            at = f"line {progress.executed} of {progress.lines}, {progress.state}{_short(progress)}"
+            say(f"{title}: {10 * tenth} %, {at}")
 
     yield Screen(_tell)
+
+
+def _short(progress: Progress) -> str:
+    return ", DISK NEARLY FULL" if progress.journal_short else ""
 
 
 def _bar(title: str, estimated_s: float) -> Iterator[Screen]:
@@ -337,7 +370,7 @@ def _bar(title: str, estimated_s: float) -> Iterator[Screen]:
         def _tell(progress: Progress) -> None:
             left_s = estimated_s - progress.elapsed_s
             left = f"about {format_duration(left_s)} left" if left_s > 1 else "nearly done"
-            at = f"line {progress.executed}/{progress.lines}, {left}, {progress.state}"
+            at = f"line {progress.executed}/{progress.lines}, {left}, {progress.state}{_short(progress)}"
             bar.update(task, completed=progress.executed / max(progress.lines, 1), at=at)
 
         @contextmanager

@@ -164,6 +164,7 @@ def tell_run(run: Run, *, json_: bool) -> None:
                 "taken_s": record.taken_s,
                 "estimated_s": record.estimated_s,
                 "head_off": record.head_off,
+                "notes": list(record.notes),
                 "folder": str(run.folder),
                 **step,
             }
@@ -173,6 +174,7 @@ def tell_run(run: Run, *, json_: bool) -> None:
         "end": f"{record.end_state}: {record.executed} of {record.lines} lines executed",
         "time": f"{format_duration(record.taken_s)}, estimated {format_duration(record.estimated_s)}",
         "record": str(run.folder / "run.json"),
+        **({"notes": "; ".join(record.notes)} if record.notes else {}),
         **step,
     }
     click.echo(facts(words))

@@ -124,6 +124,10 @@ def _live_words(live: Live | None) -> dict[str, str]:
     words = {"kept": f"on {live['port']}: {live['trouble'] or live['state']}"}
     if live["work_mm"] is not None:
         words["stands at"] = _point(live["work_mm"])
+    if live.get("unguarded"):
+        words["unguarded"] = f"NOTHING GUARDS IT: {live['unguarded']}"
+    elif live.get("guard_restarts"):
+        words["guarded"] = f"again: its guard was gone {live['guard_restarts']} times"
     return words
 
 
@@ -144,6 +148,7 @@ def _row(said: Statement) -> dict[str, Any]:
         "cause": said.cause,
         "reason": said.reason,
         "guard": said.guard,
+        "journal_short": said.short,
         "last_record": said.last,
         "next": said.advice,
         "folder": str(said.folder),
@@ -162,6 +167,8 @@ def _words(said: Statement, live: Live | None) -> dict[str, str]:
         words["last record"] = said.last or "none"
     if said.state not in {"no journal", "not started", "preparing"}:
         words |= _how_far(said)
+    if said.short:
+        words["disk"] = "was nearly full: progress was no longer written, so it may be farther than this"
     if said.guard:
         words["guard"] = f"held and reset the machine when its sender died: {said.guard}"
     if said.state not in {*GOING_ON, "not started", "done"}:

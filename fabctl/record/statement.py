@@ -56,6 +56,8 @@ class Statement:
         Why it ended.
     guard : str
         What the guard came to after it held and reset the machine; empty when it did not have to.
+    short : bool
+        Whether the disk was so full that progress was no longer written.
     last : str
         When the journal was last written, ISO 8601.
     advice : str
@@ -78,6 +80,7 @@ class Statement:
     cause: str = ""
     reason: str = ""
     guard: str = ""
+    short: bool = False
     last: str = ""
     advice: str = "nothing is on record: " + _LOOK
 
@@ -127,6 +130,7 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
         cause=str(stop.get("cause", "")),
         reason=str(stop.get("reason", "")),
         guard=_guarded(folder),
+        short="short" in latest,
         last=max((str(record["time"]) for record in latest.values()), default=""),
         advice=_advice(state, folder, first, certain.at_least + 1),
     )
@@ -205,9 +209,10 @@ def _live_state(certain: Certain) -> str:
 
 def _guarded(folder: Path) -> str:
     try:
-        *_, line = (folder / GUARD_LOG).read_text(encoding="utf-8").splitlines()
-        return str(json.loads(line)["ends"][0])
-    except (OSError, ValueError, LookupError, TypeError):
+        lines = (folder / GUARD_LOG).read_text(encoding="utf-8").splitlines()
+        # one that was gone and replaced is noted there, too
+        return next(str(said["ends"][0]) for said in map(json.loads, reversed(lines)) if "ends" in said)
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
         # none, or one that a crash has cut: then nothing is known of it
         return ""
 
