@@ -87,7 +87,9 @@ class Certainty:
         """Take in that a line was sent after which the controller tells its offsets, whatever their turn."""
         self._expected += 1
 
-    def report(self, status: Status, place_mm: Point | None, now_s: float) -> None:
+    def report(
+        self, status: Status, place_mm: Point | None, now_s: float, *, unanswered: bool = False
+    ) -> None:
         """Take in a status report.
 
         Parameters
@@ -97,6 +99,8 @@ class Certainty:
             The machine position it tells, mm.
         now_s : float
             When it came, on the port's clock.
+        unanswered : bool
+            Whether a poll before it may never have been answered.
         """
         if status.state is State.ALARM and self._state not in {None, State.ALARM, State.HOME}:
             if not self._told:
@@ -106,7 +110,7 @@ class Certainty:
         self._state = status.state
         self._offsets(status)
         if place_mm is not None:
-            self._continuity(place_mm, now_s)
+            self._continuity(place_mm, now_s, starts=unanswered or status.wco_mm is not None)
 
     def _offsets(self, status: Status) -> None:
         if status.wco_mm is None:
@@ -117,7 +121,11 @@ class Certainty:
             self._expected = max(0, self._expected - 1)
         self._zero_mm, self._since_zero = status.wco_mm, 0
 
-    def _continuity(self, place_mm: Point, now_s: float) -> None:
+    def _continuity(self, place_mm: Point, now_s: float, *, starts: bool) -> None:
+        """Compare a place with the one before; `starts` says whether a start can lie between them.
+
+        Either its first report is this one, and tells the offsets, or that one was lost.
+        """
         # the report before came with the batch before: it is no older than the one before that
         oldest_s = self._batch_s[0]
         if now_s > self._batch_s[1]:
@@ -125,7 +133,8 @@ class Certainty:
         before_mm, self._place_mm = self._place_mm, place_mm
         if before_mm is None or before_mm == place_mm:
             return
-        self.doubtful = self.doubtful or place_mm == ORIGIN
+        # a start counts from zero; so does a machine that comes home
+        self.doubtful = self.doubtful or (starts and place_mm == ORIGIN)
         if self._jump is not None:
             # one report alone may have been damaged: the next one tells
             before_mm, oldest_s = self._jump

@@ -81,6 +81,7 @@ class Link:
     answer_s: float = 0.0
     _polled_s: float = -1e9
     _asked_since_s: float | None = None
+    _polls: int = 0
 
     @property
     def mpos_mm(self) -> Point | None:
@@ -130,6 +131,7 @@ class Link:
 
     def _note_poll(self) -> None:
         self._polled_s = self.port.clock_s()
+        self._polls += 1
         if self._asked_since_s is None:
             self._asked_since_s = self._polled_s
 
@@ -192,6 +194,7 @@ class Link:
     def forgive_silence(self) -> None:
         """Begin anew to count how long the controller is silent."""
         self._asked_since_s = None
+        self._polls = 0
 
     async def fresh_status(self, limit_s: float = SILENCE_S) -> Status:
         """Poll and return a report the controller wrote after this call.
@@ -296,7 +299,8 @@ class Link:
         if self.quiet or status.state is State.HOME:
             self.certainty.skip()
         else:
-            self.certainty.report(status, self.mpos_mm, self.port.clock_s())
+            self.certainty.report(status, self.mpos_mm, self.port.clock_s(), unanswered=self._polls > 1)
+        self._polls = max(0, self._polls - 1)
 
     def _doubt(self, event: Alarm | Banner) -> None:
         lost = self.firmware.alarm(event.code).position_lost if isinstance(event, Alarm) else not event.asked

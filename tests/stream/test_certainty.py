@@ -51,9 +51,20 @@ def test_one_report_out_of_place_is_a_damaged_one():
     assert heard(*places).proven
 
 
-def test_coming_to_zero_is_doubtful_and_no_reason_to_stop():
-    sure = heard((1.0, (1.0, 0, 0), RUN), (1.1, (0.5, 0, 0), RUN), (1.2, ZERO, IDLE))
+def test_coming_to_zero_as_after_a_start_is_doubtful_and_no_reason_to_stop():
+    sure = heard((1.0, (1.0, 0, 0), RUN), (1.1, (0.5, 0, 0), RUN), (1.2, ZERO, TELLS))
     assert (sure.lost, sure.doubtful) == ("", True)
+
+
+def test_coming_to_zero_without_a_word_of_the_offsets_is_a_true_return():
+    """The first report after a start tells them."""
+    assert heard((1.0, (1.0, 0, 0), RUN), (1.1, (0.5, 0, 0), RUN), (1.2, ZERO, IDLE)).proven
+
+
+def test_coming_to_zero_after_a_poll_without_an_answer_is_doubtful():
+    sure = heard((1.0, (1.0, 0, 0), RUN), (1.1, (0.5, 0, 0), RUN))
+    sure.report(IDLE, ZERO, 1.4, unanswered=True)
+    assert sure.doubtful
 
 
 def test_standing_at_zero_is_not_doubtful():
