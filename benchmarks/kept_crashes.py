@@ -58,8 +58,9 @@ def killed_at(point: str, held_limit_s: float = HELD_S) -> list[Try]:
 
     def _strike(scene: Scene) -> None:
         scene.it.process.wait(LIMIT_S)
-        # the moment itself is not known to a hundredth of a second: the latency is not counted
-        scene.struck_s, scene.blur_s = time.monotonic(), BLUR_S
+        # the moment itself is not known to a hundredth of a second: its latency is not among the guard's
+        scene.gone_s = time.monotonic()
+        scene.struck_s = scene.gone_s - BLUR_S
 
     wrapper = ("-m", "benchmarks.kept_crashes", "--die-at", point)
     return play(_strike, COUNT_AT_POINTS, point, whole=True, wrapper=wrapper, held_limit_s=held_limit_s)
@@ -87,8 +88,10 @@ def hung(seed: int, *, goes_on: bool, count: int = COUNT, held_limit_s: float = 
 
 
 def _signal(scene: Scene, number: signal.Signals) -> None:
-    scene.it.process.send_signal(number)
+    # who is put aside between the two must not find that the guard was there before
     scene.struck_s = time.monotonic()
+    scene.it.process.send_signal(number)
+    scene.gone_s = time.monotonic()
 
 
 TASKS: dict[str, Callable[[int], list[Try]]] = {

@@ -149,15 +149,15 @@ class Scene:
     asked_s : float
         When the runs were asked for.
     struck_s : float
-        When it was killed or stopped, s on the host's monotonic clock.
+        Just before it was killed or stopped, s on the host's monotonic clock.
+    gone_s : float
+        Just after.
     stood_s : float
         How long it stood still before it went on; infinity when it never did.
     restart_s : float
         When the next daemon was started; infinity when none was.
     killed_s : float
         When one that had gone on was killed after all; infinity when none was.
-    blur_s : float
-        How much later than it happened `struck_s` may be.
     held_limit_s : float
         Within this time the guard's hold byte must be there.
     """
@@ -168,10 +168,10 @@ class Scene:
     restarts: bool = True
     asked_s: float = 0.0
     struck_s: float = math.inf
+    gone_s: float = math.inf
     stood_s: float = math.inf
     restart_s: float = math.inf
     killed_s: float = math.inf
-    blur_s: float = 0.0
     held_limit_s: float = HELD_S
     how: str = ""
     untrue: list[list[str]] = field(default_factory=list)
@@ -305,12 +305,12 @@ def _begin_and_abort(line: Line, folder: Path) -> dict[str, Any]:
 def _judged(scene: Scene, index: int, known: Known) -> Try:
     row = scene.rows.get(f"run-{index}")
     found = Try(scene.how, row["state"] if row else "no run", scene.untrue[index])
-    struck_s = known.clock_s(scene.struck_s)
+    struck_s, gone_s = known.clock_s(scene.struck_s), known.clock_s(scene.gone_s)
     restart_s = known.clock_s(min(scene.restart_s, known.began_s + known.trace.end_s + 1.0))
     asked_s = known.clock_s(scene.asked_s)
     raw = b"".join(data for at, data in known.raw if asked_s < at < restart_s)
-    x_mm, rest_mm = (float(known.trace.position(at)[0]) for at in (struck_s, restart_s))
-    hold_s = known.heard(b"!", struck_s - scene.blur_s)
+    x_mm, rest_mm = (float(known.trace.position(at)[0]) for at in (gone_s, restart_s))
+    hold_s = known.heard(b"!", struck_s)
     found.held_s = hold_s - struck_s if math.isfinite(hold_s) else None
     goes_on = math.isfinite(scene.stood_s)
     if row is not None:
