@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,7 @@ from fabctl.units import parse_length_mm
 
 if TYPE_CHECKING:
     from fabctl.daemon.client import Line
+    from fabctl.daemon.guarding import Guard
     from fabctl.shop.machine import Machine
     from fabctl.sim.port import SimPort
     from fabctl.stream.controller import Controller
@@ -75,10 +77,20 @@ class Opened:
     port : Port
     link, controller : Link, Controller
     machine : Machine
+    guard : Guard, optional
+        Stops the machine when this process dies in the middle of an act.
     """
 
-    def __init__(self, port: Port, link: Link, controller: Controller, machine: Machine) -> None:
+    def __init__(
+        self,
+        port: Port,
+        link: Link,
+        controller: Controller,
+        machine: Machine,
+        guard: Guard | None = None,
+    ) -> None:
         self._port = port
+        self._guard = guard
         self.link = link
         self._controller = controller
         self._machine = machine
@@ -116,7 +128,11 @@ class Opened:
         async def act() -> Json:
             return await ACTS[name](bench, args)
 
-        return drive(self._port, act())
+        descriptor, guard = getattr(self._port, "descriptor", None), self._guard
+        if descriptor is None or guard is None:
+            return drive(self._port, act())
+        with guard.holding(descriptor, self._machine.name):
+            return drive(self._port, act(), guard.beat)
 
     def wake(self) -> None:
         """End the wait of the act under way; from any thread or a signal handler."""
@@ -174,18 +190,34 @@ def opened_at(machine: Machine, through: str, *, home: bool = True) -> Iterator[
     from fabctl.stream.controller import connect
     from fabctl.stream.turns import drive
 
-    opened = _open(through, machine)
-    try:
+    with ExitStack() as stack:
+        opened = _open(through, machine)
+        stack.callback(opened.close)
+        guard = stack.enter_context(_guard()) if not isinstance(opened, SimPort) else None
         link, controller = drive(opened, connect(opened, machine))
-        session = Opened(opened, link, controller, machine)
+        session = Opened(opened, link, controller, machine, guard)
         if home and machine.homing:
             say(_("homing first: after a port is opened nobody knows where the machine stands"))
             session.do("home")
         if home and isinstance(opened, SimPort):
             session.do("zero", here_mm=_virtual_zero(machine))
         yield session
-    finally:
-        opened.close()
+
+
+@contextmanager
+def _guard() -> Iterator[Guard | None]:
+    """Let a guard process stand by, where this host can have one; it beats while something is done."""
+    from fabctl.daemon.guard import GUARD_LOG
+    from fabctl.daemon.guarding import Guard, why_unguarded
+    from fabctl.record.run import runs_folder
+
+    if why_unguarded():
+        yield None
+        return
+    folder = runs_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with Guard(folder / GUARD_LOG, partial(say, colour="red")) as guard:
+        yield guard
 
 
 def demand_free(
@@ -218,13 +250,12 @@ def _open(url: str, machine: Machine) -> Port:
 def _virtual(url: str, machine: Machine) -> SimPort:
     """Open a virtual machine with a touch plate a little below its tool."""
     from fabctl.sim.controller import Options
-    from fabctl.sim.plant import Wiring
     from fabctl.sim.port import SimPort
 
     top = machine.homed_mm[2] if machine.homing else 0.0
-    wiring = Wiring(switches=machine.homing, probe_z_mm=top - PLATE_BELOW_MM if machine.has_z else None)
+    plate_mm = top - PLATE_BELOW_MM if machine.has_z else None
     start = None if machine.homing else (0.0, 0.0, 0.0)
-    return SimPort.from_url(url, machine.settings(), Options(wiring=wiring, start_mm=start))
+    return SimPort.from_url(url, machine.settings(), Options(plate_mm=plate_mm, start_mm=start))
 
 
 def _virtual_zero(machine: Machine) -> dict[str, float]:

@@ -12,9 +12,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
+
+from fabctl.errors import FabctlError
 
 BEAT_S = 0.1
 AGAIN_S = 2.0
@@ -125,6 +127,27 @@ class Guard:
             number = 1 + list(self._charges).index(descriptor)
             del self._charges[descriptor]
             self._send(b"-%d\n" % number)
+
+    @contextlib.contextmanager
+    def holding(self, descriptor: int, machine: str = "") -> Iterator[None]:
+        """Guard a port while the context lasts, and take it back at its end.
+
+        Whoever raises an error of fabctl has stopped the machine, or never moved it; of any other nobody can
+        say: the port is left to the guard then, which stops it as soon as this end is closed.
+
+        Parameters
+        ----------
+        descriptor, machine
+            As for `hold`.
+        """
+        self.hold(descriptor, machine)
+        self.beat()
+        try:
+            yield
+        except FabctlError:
+            self.release(descriptor)
+            raise
+        self.release(descriptor)
 
     def beat(self) -> None:
         """Say that the sender lives; at most every tenth of a second it really does.

@@ -16,7 +16,7 @@ from fabctl.daemon.guard import GUARD_LOG
 from fabctl.daemon.guarding import Guard, why_unguarded
 from fabctl.daemon.haste import coming_first
 from fabctl.daemon.returning import guard_from
-from fabctl.errors import FabctlError, LinkError, RefusedError
+from fabctl.errors import LinkError, RefusedError
 from fabctl.record.journal import Journal
 from fabctl.record.run import RunRecord, write_run
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, read_work_order
@@ -440,15 +440,5 @@ def guarding(
     if descriptor is None or why_unguarded():
         yield None
         return
-    guard, in_order = Guard(log, note), False
-    try:
-        guard.hold(descriptor, machine)
-        guard.beat()
+    with Guard(log, note) as guard, guard.holding(descriptor, machine):
         yield guard.beat
-        in_order = True
-    except FabctlError:
-        # whoever raised it has stopped the machine, or never moved it; of anything else nobody can say
-        in_order = True
-        raise
-    finally:
-        guard.close(in_order=in_order)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from fabctl.daemon.guarding import Guard
+from fabctl.shop.machine import load_machine
 from fabctl.sim.controller import Options
 from fabctl.sim.serve import serve_pty
 
@@ -82,12 +83,13 @@ def sender(machine, tmp_path):
         yield process
 
 
-def log_of(tmp_path, limit_s=15):
+def log_of(folder, limit_s=15, name="guard"):
     """Wait for what the guard wrote when it had acted."""
+    log = folder / name
     until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
-        if (tmp_path / "guard").is_file():
-            lines = [json.loads(line) for line in (tmp_path / "guard").read_text().splitlines()]
+        if log.is_file():
+            lines = [json.loads(line) for line in log.read_text().splitlines()]
             if acted := [line for line in lines if "ends" in line]:
                 return acted[-1]
         time.sleep(0.05)
@@ -189,3 +191,31 @@ def test_a_machine_that_does_not_answer_keeps_no_other_ones_head_on(machine, tmp
         said = log_of(tmp_path)
         assert said["machines"] == ["machine 0", "machine 1"]
         assert said["ends"] == ["stopped, position unknown", "stopped, position known"]
+
+
+def test_a_command_that_dies_in_the_middle_of_an_act_by_hand_leaves_a_machine_that_stands(tmp_path):
+    machine = load_machine("router-3018")
+    command = ["machine", "jog", machine.name, "x9", "--feed", "60", "--confirm", machine.name]
+    environment = os.environ | {
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path),
+    }
+    with serve_pty(machine.settings(), Options()) as served:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fabctl", *command, "--port", served.url],
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        )
+        until_s = time.monotonic() + 20
+        while served.controller.state.name != "JOG" and time.monotonic() < until_s:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        until_s = time.monotonic() + 3
+        while served.controller.state.name == "JOG" and time.monotonic() < until_s:
+            time.sleep(0.02)
+        assert served.controller.state.name == "IDLE"
+        assert served.controller.trace.xyz_mm[-1][0] < 4
+        said = log_of(tmp_path / "fabctl" / "runs", name="guard.jsonl")
+    assert (said["machines"], said["ends"]) == ([machine.name], ["stopped, position known"])
