@@ -252,9 +252,10 @@ class Connection:
             When it must not be sent now, or ever.
         """
         size = len(line) + 1
+        room = self.window_bytes - self.in_flight_bytes
+        goes_on = self.state is State.RUN and self._in_flight and not self._in_flight[-1].alone
         # nearly every line: nothing speaks against it
-        usual = self.state is State.RUN and self._is_plain(line) and size <= self.window_bytes
-        alone = False if usual and self.fits(line) else self._examined(line, size)
+        alone = False if goes_on and size <= room and self._is_plain(line) else self._examined(line, size)
         self._in_flight.append(_Sent(line, number, size, alone))
         self.in_flight_bytes += size
         if number:
@@ -396,13 +397,10 @@ class Connection:
 
     def _answered_in_a_row(self, count: int) -> list[Event]:
         """Take so many `ok`: nearly all that ever comes, and what a host's time goes into."""
-        events: list[Event] = []
-        for _ in range(count):
-            line, number, size, _ = self._in_flight.popleft()
-            self.in_flight_bytes -= size
-            self.acknowledged = number or self.acknowledged
-            events.append(Answered(OK, number, line))
-        return events
+        sent = [self._in_flight.popleft() for _ in range(count)]
+        self.in_flight_bytes -= sum([line.size for line in sent])
+        self.acknowledged = next((line.number for line in reversed(sent) if line.number), self.acknowledged)
+        return [Answered(OK, line.number, line.line) for line in sent]
 
     def _report(self, status: Status, events: list[Event]) -> None:
         before = self.state
