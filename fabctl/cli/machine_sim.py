@@ -33,14 +33,28 @@ LOOK_S = 0.2
     default=0.0,
     help="How often the USB adapter hands bytes over.",
 )
-def sim(name: str, pty: bool, number: int | None, faults: str, seed: int, latency_ms: float) -> int:
+@click.option(
+    "--plate",
+    type=click.FloatRange(-1000, 1000),
+    metavar="Z",
+    help="Machine Z, mm, of a plate that a probe touches; none when left out.",
+)
+def sim(
+    name: str,
+    pty: bool,
+    number: int | None,
+    faults: str,
+    seed: int,
+    latency_ms: float,
+    plate: float | None,
+) -> int:
     """Serve a machine's virtual controller to any sender, in real time.
 
     \b
     Examples:
       fabctl machine sim router-3018
       fabctl machine sim laser-400 --pty --faults ok-lost:at=200,jitter --seed 7
-      fabctl machine sim mine.toml --socket 2000
+      fabctl machine sim mine.toml --socket 2000 --plate -12      a probe touches at machine Z-12
 
     What to open is printed first; Ctrl-C ends it. Kinds of faults: docs/virtual-controller.md.
     """
@@ -53,7 +67,7 @@ def sim(name: str, pty: bool, number: int | None, faults: str, seed: int, latenc
         raise InputError(_("--pty and --socket together"), remedy=_("choose one of them"))
     machine, asked = load_machine(name), parse_faults(faults)
     _refuse_host_faults([fault.kind.name for fault in asked])
-    options = Options(cpu_model=True, latency_s=latency_ms / 1000, baud=machine.baud)
+    options = Options(cpu_model=True, latency_s=latency_ms / 1000, baud=machine.baud, plate_mm=plate)
     if pty:
         served = serve_pty(machine.settings(), options, faults=asked, seed=seed)
     else:

@@ -68,7 +68,9 @@ class Options:
     homed : bool
         The controller has been homed before: it knows its position and is not locked.
     wiring : Wiring, optional
-        Switches and probe; by default limit switches when $21 or $22 is on.
+        Switches and probe; by default limit switches when $21 or $22 is on, and a plate at `plate_mm`.
+    plate_mm : float, optional
+        True machine Z, mm, of a plate all over the bed that closes the probe's circuit; none by default.
     build : Build
         What the firmware was compiled with.
     blank_eeprom : bool
@@ -82,6 +84,7 @@ class Options:
     start_mm: Triple | None = None
     homed: bool = False
     wiring: Wiring | None = None
+    plate_mm: float | None = None
     build: Build = field(default_factory=Build)
     blank_eeprom: bool = False
 
@@ -112,7 +115,7 @@ class Controller:
         byte_s = BYTE_S * 115_200 / options.baud
         cpu, rt = Cpu(modelled=options.cpu_model), Realtime()
         start = options.start_mm or _default_start(kept, options)
-        wiring = options.wiring or Wiring(switches=bool(kept[21] or kept[22]))
+        wiring = options.wiring or Wiring(bool(kept[21] or kept[22]), probe_z_mm=options.plate_mm)
         trace, plant = Trace(start), Plant(kept, wiring, start)
         outputs = Outputs(kept, rt, trace, cpu)
         planner = Planner(kept, lambda: rt.overrides)

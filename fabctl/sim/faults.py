@@ -267,7 +267,7 @@ _MOMENT = {
     "at": Parameter(0, 0, 1e12, "when"),
     "every": Parameter(0, 0, 1e12, "again after so many more, on average"),
 }
-_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:e\d+)?|\.\d+")
+_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?(?:e\d+)?|\.\d+)")
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:

@@ -57,6 +57,11 @@ _NUMBERS: dict[str, _Key] = {
     "baud": _Key("baud", Parameter(115_200, 300, 10_000_000, "bits a second"), int),
     "cpu": _Key("cpu_model", Parameter(1, 0, 1, "1: computing takes the time of an 8-bit board"), bool),
     "homed": _Key("homed", Parameter(0, 0, 1, "1: homed before, knows its position"), bool),
+    "plate_mm": _Key(
+        "plate_mm",
+        Parameter(0, -1000, 1000, "machine Z of a plate that closes the probe's circuit; none when left out"),
+        float,
+    ),
     "blank": _Key("blank_eeprom", Parameter(0, 0, 1, "1: straight from the factory"), bool),
 }
 _TEXTS = {"machine": "whose settings it has", "faults": "what goes wrong, see below"}

@@ -86,6 +86,11 @@ def test_a_probe_that_finds_nothing_ends_with_position_known(fabctl):
     assert said.code == 4
 
 
+def test_a_probe_touches_the_plate_that_a_url_lays(fabctl):
+    said = fabctl("machine", "probe", "router-3018", "--measure", "--port", "sim://?plate_mm=-7.5", "--json")
+    assert json.loads(said.out)["machine_mm"] == pytest.approx(-7.5, abs=0.003)
+
+
 def test_a_tool_is_measured_and_the_next_one_follows(fabctl):
     first = json.loads(fabctl("machine", "probe", "router-3018", "--measure", "--json").out)
     said = fabctl("machine", "probe", "router-3018", "--reference", first["machine_mm"], "--json")

@@ -33,6 +33,17 @@ def test_the_first_line_is_what_to_open_and_ctrl_c_ends_it(way):
         process.communicate()
 
 
+def test_a_probe_touches_the_plate_it_is_served_with():
+    process = served("router-3018", "--socket=0", "--plate=-0.5")
+    try:
+        with serial.serial_for_url(process.stdout.readline().strip(), timeout=10) as port:
+            port.write(b"G38.2Z-2F400\n")
+            assert port.read_until(b":1]").splitlines()[-1].startswith(b"[PRB:0.000,0.000,-0.5")
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
