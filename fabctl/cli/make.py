@@ -115,7 +115,7 @@ def send_work(work: Work, port: str, *, check_first: bool | None, root: Path | N
     bench = open_bench(port, work.machine, work.program, work.stood)
     try:
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
-            arm = arm_by(port, sections, screen)
+            arm = arm_by(port, sections, screen, work.machine, hands)
             watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note)
             return carry_out(work, bench, watchers, root=root, check_first=check_first)
     finally:
@@ -131,7 +131,7 @@ def _send_kept(work: Work, sections: tuple[str, ...], *, check_first: bool, root
     with Line(work.machine.name) as line:
         operator = RemoteOperator(line)
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
-            arm = arm_by(KEPT, sections, screen)
+            arm = arm_by(KEPT, sections, screen, work.machine, hands)
             watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note)
             return carry_out_kept(work, line, watchers, root=root, check_first=check_first)
 
@@ -185,7 +185,8 @@ def raise_stopped(run: Run) -> None:
     StoppedError
         With the exit code of its end.
     """
-    if (error := run.result.error(str(run.folder / "program.nc"))) is not None:
+    error = run.result.error(str(run.folder / "program.nc"), machine=run.record.machine)
+    if error is not None:
         raise error
 
 

@@ -48,6 +48,15 @@ CHECK_FIRST = click.option(
 )
 DRY = click.option("-n", "--dry-run", is_flag=True, help="Plan and check; open no port, move nothing.")
 
+MEASURES = ("old", "new")
+ON_SETTER = (
+    "The machine then goes to its setter, touches it twice and comes back. Z zero follows the new tool."
+)
+ON_PLATE = (
+    "Lay a plate below the tool, clip it to the probe and leave it there for both: the tool goes down to it "
+    "by at most 30 mm, touches it twice and comes back. Z zero follows the new tool."
+)
+
 ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGBREAK")
 """Signals that end a process elsewhere; here they end the run first, the machine held and its head off."""
 
@@ -206,7 +215,9 @@ def forget_typed() -> None:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
-def arm_by(port: str, tools: tuple[str, ...], screen: Screen) -> Callable[[Pause], bool]:
+def arm_by(
+    port: str, tools: tuple[str, ...], screen: Screen, machine: Machine, hands: Hands
+) -> Callable[[Pause], bool]:
     """Return what asks the person before each section; the virtual controller needs nobody.
 
     Parameters
@@ -215,6 +226,10 @@ def arm_by(port: str, tools: tuple[str, ...], screen: Screen) -> Callable[[Pause
     tools : tuple of str
         Tool of each section; empty where the program names none.
     screen : Screen
+    machine : Machine
+        Where tools are measured on it, if they are.
+    hands : Hands
+        Asks for that.
     """
 
     def _arm(pause: Pause) -> bool:
@@ -225,21 +240,29 @@ def arm_by(port: str, tools: tuple[str, ...], screen: Screen) -> Callable[[Pause
             if port.startswith(SIM):
                 say(_("the virtual machine has changed it"))
                 return True
-            return _tool_is_in(pause.section)
+            return _tool_is_in(pause.section, machine, hands)
 
     return _arm
 
 
-def _tool_is_in(section: int) -> bool:
-    """Ask for the section's number: a word nobody types by habit or in advance."""
+def _tool_is_in(section: int, machine: Machine, hands: Hands) -> bool:
+    """Ask for the section's number, a word nobody types by habit or in advance; measure tools meanwhile."""
     say(_("The head is off. Change the tool; its tip must stand where the last one's did."))
     if not sys.stdin.isatty():
         say(_("Nobody is there to ask: the run ends here, position known."))
         return False
-    forget_typed()
+    measurable = machine.has_z and machine.head.kind == "spindle"
+    if measurable:
+        say(_("Or have both measured: type old while the last tool is still in, new once the next one is."))
+        say(_(ON_SETTER) if machine.setter is not None else _(ON_PLATE))
     question = _("Type {number} to go on; anything else ends the run, position known")
-    answer = click.prompt(question.format(number=section), default="", show_default=False, err=True)
-    return str(answer).strip() == str(section)
+    while True:
+        forget_typed()
+        asked = click.prompt(question.format(number=section), default="", show_default=False, err=True)
+        word = str(asked).strip().lower()
+        if not measurable or word not in MEASURES:
+            return word == str(section)
+        hands.measure(word)
 
 
 class Hands:
@@ -255,17 +278,40 @@ class Hands:
         self.operator = operator
         self.presses = 0
         self.started = False
+        self._measuring = False
+        self._answered = threading.Event()
 
-    def phase(self, kind: str, _facts: Mapping[str, Fact]) -> None:
+    def phase(self, kind: str, facts: Mapping[str, Fact]) -> None:
         """Take note of how far the run is: before its first line a stop is a reset."""
         if kind == "connected":
             say(_("connected; getting ready (homing where the machine can)"))
         self.started = self.started or kind == "started"
+        if kind in {"measured", "unmeasured"}:
+            say(_length_words(kind, facts))
+        if kind in {"measured", "unmeasured", "end"}:
+            self._measuring = False
+            self._answered.set()
+
+    def measure(self, which: str) -> None:
+        """Ask to measure a tool in a pause, and wait until that is done or the run has ended.
+
+        Parameters
+        ----------
+        which : str
+            ``old`` or ``new``.
+        """
+        self._answered.clear()
+        self._measuring = True
+        self.operator.measure(which)
+        self._answered.wait()
 
     def pressed(self, _number: int, _frame: FrameType | None) -> None:
         """Answer Ctrl-C: feed hold first, then soft reset; the machine comes before the words."""
         self.presses += 1
-        if self.presses > 1:
+        if self._measuring and self.presses == 1:
+            self.operator.abort()
+            _say("\n" + _("stopped in mid-measure: held, then reset; the run ends, position known."))
+        elif self.presses > 1:
             self.operator.reset()
             _say(
                 "\n" + _("soft reset: the run ends; home the machine before the next move if it was moving.")
@@ -297,6 +343,17 @@ class Hands:
                     self.operator.abort()
                     return
                 _say(_("Still held. Enter alone: go on. a and Enter: end the run."))
+
+
+def _length_words(kind: str, facts: Mapping[str, Fact]) -> str:
+    if kind == "unmeasured":
+        return _("not measured: {reason}").format(reason=facts["reason"])
+    touched, longer = facts["touched_mm"], facts["longer_mm"]
+    if facts["tool"] != "new":
+        return _("the old tool touches at Z{touched:.3f} on the machine: change it now").format(
+            touched=touched
+        )
+    return _("the new tool is {longer:+.3f} mm longer: Z zero follows it").format(longer=longer)
 
 
 def _say(text: str) -> None:

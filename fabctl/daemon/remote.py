@@ -49,6 +49,10 @@ class RemoteOperator(Operator):
         self.wants_reset = True
         self._line.say("reset")
 
+    def measure(self, which: str) -> None:
+        """Ask to measure a tool in a pause."""
+        self._line.say("measure", tool=which)
+
     def let_begin(self, folder: Path) -> int:
         """Ask for a run, unless a stop was asked for before it was there; return the request's number.
 

@@ -44,7 +44,8 @@ def stood(latest: Mapping[str, Facts]) -> Stood | None:
     """
     ordered = [latest.get(kind, {}) for kind in ("end", "section", "started", "armed", "zeroed")]
     places = [(_point(facts.get("mpos_mm")), _point(facts.get("work_mm"))) for facts in ordered]
-    zeros = [_point(facts.get("zero_mm")) for facts in ordered]
+    # a tool that was measured in a pause moved the zero last, whatever was told before
+    zeros = [_point(facts.get("zero_mm")) for facts in (latest.get("measured", {}), *ordered)]
     zeros += [_less(mpos, work) for mpos, work in places if mpos is not None and work is not None]
     zero = next((known for known in zeros if known is not None), None)
     if zero is None:

@@ -349,7 +349,10 @@ def resume_run(past: Past, line: int | None = None, stock: Stock | None = None) 
     there = past.stood
     zero_mm = there.zero_mm if there else None
     entry = reenter(past.program, past.machine, line or past.line, zero_mm=zero_mm)
-    offsets = past.certain.latest.get("armed", {}).get("offsets") or {}
+    latest = past.certain.latest
+    _demand_own_zero(latest.get("measured", {}), entry.section, past.name)
+    # a tool that was measured in a pause has moved G54 since the run was armed
+    offsets = latest.get("measured", latest.get("armed", {})).get("offsets") or {}
     guard = Guard(past.machine, there, offsets, top_mm=_top(entry, past.machine))
     record = past.record
     work = replace(
@@ -361,6 +364,23 @@ def resume_run(past: Past, line: int | None = None, stock: Stock | None = None) 
         guard=guard,
     )
     return Resumption(past, entry, work, questions(entry, past.machine, certain=past.certain))
+
+
+def _demand_own_zero(measured: Facts, section: int, name: str) -> None:
+    """Demand that Z zero is that of the tool that comes next.
+
+    Raises
+    ------
+    RefusedError
+        When a tool of a later section was measured: the zero is its own.
+    """
+    if measured.get("tool") == "new" and section < measured["section"]:
+        raise RefusedError(
+            f"Z zero was set for the tool of section {measured['section']}, and this is in section {section}",
+            file=name,
+            remedy="go on from a later line; or touch off Z with this section's tool and run its program "
+            "from there: `fabctl run FILE --from LINE`",
+        )
 
 
 def _title(past: Past) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from fabctl.shop.firmware import Firmware, load_firmware
 from fabctl.shop.library import load, names
 from fabctl.shop.schema import ABSENT, Key, Problem, Rule, Table, refuse
+from fabctl.shop.setter import SETTER, Setter, within_travel
 
 HEAD_KINDS = ("spindle", "laser", "pen", "knife", "plasma")
 AXES = ("x", "y", "z")
@@ -202,6 +203,7 @@ MACHINE = Table(
         Key("homing", "table", "switches and limits", default={}, table=HOMING),
         Key("head", "table", "what does the work", table=HEAD),
         Key("safety", "table", "what keeps people and stock whole", table=SAFETY),
+        Key("setter", "table", "a fixed plate that tools are measured on", default=ABSENT, table=SETTER),
     ),
     (
         Rule(
@@ -221,6 +223,18 @@ MACHINE = Table(
             lambda up, z: z is None or up < z["travel_mm"],
             "the pen is lifted further than the Z axis goes",
             "less than [axes.z] travel_mm",
+        ),
+        Rule(
+            ("setter", "homing.enabled"),
+            lambda setter, homing: setter is None or homing,
+            "a fixed place has no coordinates on a machine that does not home",
+            "none, or [homing] enabled = true",
+        ),
+        Rule(
+            ("setter", "axes"),
+            within_travel,
+            "the way down to its plate leaves the travel",
+            "from 0 to -travel_mm",
         ),
     ),
 )
@@ -321,6 +335,8 @@ class Machine:
         What cuts the power when the computer dies, or ``none``.
     holding : str
         How stock is held down.
+    setter : Setter or None
+        The fixed plate tools are measured on, if there is one.
     baud : int
         Of the serial port.
     source : str
@@ -348,6 +364,7 @@ class Machine:
     attended_only: bool = True
     interlock: str = "none"
     holding: str = ""
+    setter: Setter | None = None
     baud: int = 115200
     source: str = field(default="", compare=False)
 
@@ -472,6 +489,7 @@ def _machine(values: dict[str, Any], firmware: Firmware, source: str) -> Machine
         baud=values["baud"],
         head=Head(**values["head"]),
         limits=Homing(**values["homing"]),
+        setter=Setter(**values["setter"]) if values["setter"] is not None else None,
         source=source,
         **fields,
     )

@@ -61,10 +61,13 @@ class Permit:
 def machine_digest(machine: Machine) -> str:
     """Return the SHA-256 of all facts of a machine and its firmware, hexadecimal.
 
-    The file it came from is left out: the same facts elsewhere are the same machine.
+    The file it came from is left out: the same facts elsewhere are the same machine. So is a setter that is
+    not there: permits are older than setters.
     """
     facts = asdict(machine)
     del facts["source"]
+    if facts["setter"] is None:
+        del facts["setter"]
     return sha256(_canonical(facts).encode()).hexdigest()
 
 

@@ -199,7 +199,7 @@ class _Check:
             if len(self.problems) == before or key.kind in {"table", "tables"}:
                 values[key.name] = value
         for rule in table.rules:
-            found = [_dig(values, dotted) for dotted in rule.keys]
+            found = [_dig(values, dotted, table) for dotted in rule.keys]
             if _Missing not in found and not rule.holds(*found):
                 self.add((*path, *rule.keys[0].split(".")), rule.problem, rule.accepted)
         return values
@@ -237,13 +237,22 @@ class _Missing:
     """Stands for a value that was wrong, so that no rule judges it a second time."""
 
 
-def _dig(values: Mapping[str, Any], dotted: str) -> Any:
+def _dig(values: Mapping[str, Any], dotted: str, table: Table) -> Any:
     found: Any = values
+    below: Table | None = table
     for part in dotted.split("."):
         if not isinstance(found, Mapping) or part not in found:
             return _Missing
         found = found[part]
-    return found
+        below = next((key.table for key in below.keys if key.name == part), None) if below else None
+    return found if _is_whole(found, below) else _Missing
+
+
+def _is_whole(value: object, table: Table | None) -> bool:
+    """Return whether nothing in a value was left out for being wrong."""
+    if table is None or not isinstance(value, Mapping):
+        return True
+    return all(key.name in value and _is_whole(value[key.name], key.table) for key in table.keys)
 
 
 def _is_list_of(value: object, kind: type) -> bool:

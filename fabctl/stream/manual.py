@@ -91,7 +91,7 @@ async def by_hand(
         When the act is none for this machine as it is; nothing moved.
     """
     link.strict, link.cause = True, None
-    link.attend = _attending(link, operator) if operator is not None else None
+    link.attend = attending(link, operator) if operator is not None else None
     try:
         value = await act
     except RefusedError:
@@ -118,7 +118,15 @@ async def _stopped(link: Link, machine: Machine, error: LinkError) -> Ended[Any]
     return Ended(end_state, cause, error.problem, outcome)
 
 
-def _attending(link: Link, operator: Operator) -> Callable[[], None]:
+def attending(link: Link, operator: Operator) -> Callable[[], None]:
+    """Return what ends an act at any request of the operator: a link calls it at each turn.
+
+    Parameters
+    ----------
+    link : Link
+    operator : Operator
+    """
+
     def _attend() -> None:
         stop = operator.wants_hold or operator.wants_abort
         # homing knows neither hold nor abort: any request to stop is a reset there

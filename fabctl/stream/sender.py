@@ -31,6 +31,7 @@ from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
 from fabctl.stream.stops import STOPS, Cause, EndState
 from fabctl.stream.tell import tell
 from fabctl.stream.text import Text, WireLine, read_text
+from fabctl.stream.toolchange import ToolLength
 from fabctl.stream.turns import drive
 from fabctl.stream.watch import Watch
 
@@ -125,6 +126,7 @@ class _Run:
         self._start_s = link.port.clock_s()
         self._section = 1
         self._adjusting = Adjusting(link, hooks.operator)
+        self._length = ToolLength(order.machine, hooks, order.box_mm)
         link.attend = self._attend
         link.strict, link.cause = True, None
         x, y, z = order.machine.max_rate_mm_min
@@ -314,8 +316,15 @@ class _Run:
 
     async def _armed(self, pause: Pause) -> bool:
         """Ask until there is an answer, and stay with the machine meanwhile."""
+        self._length.pause(pause.section)
         while (answer := self._hooks.arm(pause)) is None:
-            await self._step()
+            if self._hooks.operator.wants_measure is None:
+                await self._step()
+                continue
+            await self._length.measure(self._link)
+            # a probe has a feed of its own, and each section says its feeds anew
+            self._words = Words()
+            self._watch.restart()
         return answer
 
     async def _drain(self) -> None:

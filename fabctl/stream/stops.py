@@ -228,6 +228,13 @@ def stops_table() -> str:
     return "\n".join(["| cause | what is seen | what is sent | best end state |", "|---|---|---|---|", *rows])
 
 
+class Which(StrEnum):
+    """Which tool is in the head when one is measured in a pause."""
+
+    OLD = "old"
+    NEW = "new"
+
+
 class Key(Protocol):
     """A key that is held, as a jog that lasts knows it."""
 
@@ -257,6 +264,7 @@ class Operator:
         self.wants_reset = False
         self.key: Key | None = None
         self.wants_overrides: dict[str, int] = {}
+        self.wants_measure: Which | None = None
 
     @property
     def wants_stop(self) -> bool:
@@ -288,6 +296,11 @@ class Operator:
     def override(self, **shares: int) -> None:
         """Ask for other overrides: ``feed``, ``rapid`` or ``speed`` in per cent of what the program says."""
         self.wants_overrides = {**self.wants_overrides, **shares}
+        self._tell()
+
+    def measure(self, which: str) -> None:
+        """Ask to touch the plate with the ``old`` or the ``new`` tool; only in a pause of a run."""
+        self.wants_measure = Which(which)
         self._tell()
 
     def renew(self) -> None:

@@ -90,6 +90,7 @@ async def touch_off(
     _demand_still(link, machine, stood)
     before = await read_offsets(link)
     wanted = _wanted(link, before, here_mm, system)
+    link.certainty.expect_offsets()
     await answered(link, f"G10L20P{SYSTEMS[system]}{words}".encode(), WRITE_S)
     after = await read_offsets(link)
     slack = tolerance_mm(machine)

@@ -453,6 +453,28 @@ def test_offsets_that_differ_from_the_journal_s_are_refused(tmp_path):
             task.guard("armed", armed[1] | {"offsets": offsets | {name: value}})
 
 
+def test_a_run_goes_on_with_the_zero_of_the_tool_that_was_measured_in_its_pause(tmp_path):
+    """The zero it was armed with is the old tool's: set back to that, the new one would cut too deep."""
+    old, new = {"G54": (1.0, 2.0, 3.0)}, {"G54": (1.0, 2.0, 5.5)}
+    armed = ("armed", ARMED[1] | {"offsets": old, "zero_mm": old["G54"]})
+    started = ("started", STARTED[1] | {"zero_mm": old["G54"]})
+    measured = ("measured", {"tool": "new", "section": 1, "offsets": new, "zero_mm": new["G54"]})
+    records = (armed, started, measured, ended("stopped, position known"))
+    task = resume_run(look_back(synthetic(tmp_path / "run", HOMED, own(0, HOMED), *records))).work
+    assert task.stood.zero_mm == new["G54"]
+    task.guard("armed", armed[1] | {"offsets": new, "zero_mm": new["G54"]})
+    with pytest.raises(RefusedError, match="work zero has moved"):
+        task.guard("armed", armed[1])
+
+
+def test_a_line_before_the_tool_that_was_measured_is_refused(tmp_path):
+    measured = ("measured", {"tool": "new", "section": 2, "offsets": {}, "zero_mm": (1.0, 2.0, 5.5)})
+    records = (ARMED, STARTED, measured, ended("stopped, position known"))
+    past = look_back(synthetic(tmp_path / "run", HOMED, own(0, HOMED), *records))
+    with pytest.raises(RefusedError, match="for the tool of section 2, and this is in section 1"):
+        resume_run(past)
+
+
 def test_a_line_of_a_foreign_file_is_found_in_what_was_written_of_it():
     lines = ["G20 G90 M3 S9000", "G0 Z0.2", "G0 X1 Y1", "G1 Z-0.1 F10", "G1 X2", "G1 Y2", "G0 Z0.2", "M30"]
     text = "\n".join(lines).encode()

@@ -9,7 +9,11 @@ from fabctl.errors import ProfileError
 from fabctl.shop.firmware import load_firmware
 from fabctl.shop.library import shipped_folder
 from fabctl.shop.machine import load_machine, machine_names
+from fabctl.shop.permit import machine_digest
+from fabctl.shop.setter import Setter
 
+PLYWOOD = "plywood-router-600x900"
+SETTER = "[setter]\nx_mm = -20\ny_mm = -30\nfrom_z_mm = -10\n"
 GRBL = load_firmware("grbl-1.1")
 ROUTER = load_machine("router-3018")
 
@@ -100,12 +104,37 @@ def test_machines_without_an_interlock_are_attended():
         ("pen-plotter-a3", "pen_up_mm = 3", "pen_up_mm = 0", "must be lifted"),
         ("pen-plotter-a3", "pen_up_mm = 3", "pen_up_mm = 30", "lifted further than the Z axis goes"),
         ("pen-plotter-a3", "[axes.z]", "[axes.a]", "only a laser does without a Z axis"),
+        ("router-3018", "[safety]", f"{SETTER}[safety]", "a machine that does not home"),
+        (
+            PLYWOOD,
+            "[safety]",
+            f"{SETTER}depth_mm = 71\n[safety]",
+            "the way down to its plate leaves the travel",
+        ),
+        (PLYWOOD, "[safety]", f"{SETTER}slow_mm_min = 101\n[safety]", "the slower one"),
+        (PLYWOOD, "[safety]", f"{SETTER}z_mm = -3\n[safety]", "z_mm"),
+        (PLYWOOD, "[safety]", "[setter]\nx_mm = 5\ny_mm = -3\nfrom_z_mm = -9\n[safety]", "x_mm"),
     ],
 )
 def test_facts_that_cannot_be_true_together_are_refused(tmp_path, name, old, new, said):
     with pytest.raises(ProfileError) as caught:
         load_machine(written(tmp_path, name, (old, new)))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["-8", '"80"', "nan"])
+def test_a_wrong_value_in_a_table_that_others_depend_on_is_told_once_and_no_bug(tmp_path, value):
+    with pytest.raises(ProfileError) as caught:
+        load_machine(written(tmp_path, PLYWOOD, ("travel_mm = 80", f"travel_mm = {value}")))
+    assert str(caught.value).count("[axes.z] travel_mm") == 1
+
+
+def test_a_setter_is_a_place_on_the_machine_and_one_that_is_not_there_changes_no_permit(tmp_path):
+    found = load_machine(written(tmp_path, PLYWOOD, ("[safety]", f"{SETTER}[safety]")))
+    assert found.setter == Setter(-20.0, -30.0, -10.0, 30.0, 100.0, 25.0)
+    bare = load_machine(PLYWOOD)
+    assert bare.setter is None
+    assert machine_digest(replace(found, setter=None)) == machine_digest(bare) != machine_digest(found)
 
 
 @pytest.mark.parametrize(
