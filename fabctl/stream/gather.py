@@ -67,7 +67,7 @@ class Gather:
 
     def rest_s(self, sent_bytes: int, line_bytes: int, now_s: float) -> float:
         """Return how long most of the ring lasts, s; 0 while a report is awaited that shows the way."""
-        most_s = AWAITED_S if self.link.asks else MOST_S
+        most_s = AWAITED_S if self.link.polls.waits else MOST_S
         if not line_bytes:
             return most_s
         if not sent_bytes:
@@ -81,7 +81,7 @@ class Gather:
             return 0.0
         room = self.link.connection.window_bytes - line_bytes
         lasts_s = room * self._seconds / self._bytes
-        way_s = max(0.0, self.link.answer_s - REPORT_S) + line_bytes * BYTE_S
+        way_s = max(0.0, self.link.polls.quickest_s - REPORT_S) + line_bytes * BYTE_S
         rest_s = max(0.0, min(most_s, self._allowed_s, SHARE * lasts_s, lasts_s - way_s))
         self._rested_s = rest_s
         return rest_s
@@ -95,7 +95,7 @@ class Gather:
 
     def _measures(self, now_s: float) -> bool:
         """Tell whether a report is awaited whose delay is to be the way's alone."""
-        if self.link.asks:
+        if self.link.polls.waits:
             self._measuring = self._measuring or now_s >= self._measure_s
             return self._measuring
         if self._measuring:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fabctl.errors import StoppedError
 from fabctl.shop.firmware import Firmware
 from fabctl.stream.certainty import Certainty
+from fabctl.stream.polls import Polls
 from fabctl.stream.port import Port
 from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
 from fabctl.stream.replies import OK, Alarm, Banner, Error, Point, StartupRan, State, Status
@@ -24,8 +25,6 @@ SILENCE_S = 1.5
 """With a poll every 0.2 s a missing answer is noticed within 2 s."""
 NEARLY = 0.85
 """Of the time between two polls: then one goes with lines that go anyway."""
-QUICKEST_GROWS = 1.01
-"""The quickest answer to a poll is forgotten by so much at each of the next."""
 BANNER_S = 3.0
 HELD: frozenset[State] = frozenset(state for state in State if state.value.startswith(("Hold", "Door")))
 AGAIN_S = 0.8
@@ -61,9 +60,8 @@ class Link:
         controller's state does not tell: after a soft reset it is Idle, homed or not.
     certainty : Certainty
         What speaks against the position the controller reports.
-    answer_s : float
-        How long a poll waits for its report, s: the quickest of late. Slower ones say how busy the
-        controller is, or this host.
+    polls : Polls
+        What was asked with `?`, and answered.
     """
 
     port: Port
@@ -78,10 +76,7 @@ class Link:
     cause: Cause | None = None
     homed: bool = False
     certainty: Certainty = field(default_factory=Certainty)
-    answer_s: float = 0.0
-    _polled_s: float = -1e9
-    _asked_since_s: float | None = None
-    _polls: int = 0
+    polls: Polls = field(default_factory=Polls)
 
     @property
     def mpos_mm(self) -> Point | None:
@@ -117,23 +112,18 @@ class Link:
         """Put a real-time byte on the wire now, whatever else is queued."""
         self.port.write(self.connection.send_realtime(code))
         if code is Realtime.STATUS:
-            self._note_poll()
+            self.polls.asked(self.port.clock_s())
 
     def write_lines(self, batch: bytes, poll_s: float) -> None:
         """Put lines on the wire that the connection has taken, and with them a poll that is nearly due.
 
         One write, and one turn for the answers and the report.
         """
-        if self.port.clock_s() - self._polled_s >= NEARLY * poll_s:
+        now_s = self.port.clock_s()
+        if now_s - self.polls.last_s >= NEARLY * poll_s:
             batch += self.connection.send_realtime(Realtime.STATUS)
-            self._note_poll()
+            self.polls.asked(now_s)
         self.port.write(batch)
-
-    def _note_poll(self) -> None:
-        self._polled_s = self.port.clock_s()
-        self._polls += 1
-        if self._asked_since_s is None:
-            self._asked_since_s = self._polled_s
 
     async def pump(self, timeout_s: float = POLL_S, poll_s: float = POLL_S) -> list[Event]:
         """Poll when a poll is due, read once, and take in what came.
@@ -153,10 +143,10 @@ class Link:
         if self.strict and self.attend is not None:
             self.attend()
         now_s = self.port.clock_s()
-        if now_s - self._polled_s >= poll_s:
+        if now_s - self.polls.last_s >= poll_s:
             self.realtime(Realtime.STATUS)
-            now_s = self._polled_s
-        wait_s = min(timeout_s, max(0.0, self._polled_s + poll_s - now_s))
+            now_s = self.polls.last_s
+        wait_s = min(timeout_s, max(0.0, self.polls.last_s + poll_s - now_s))
         data = await bytes_within(wait_s)
         events = self.connection.receive(data)
         self._take_in(events)
@@ -182,19 +172,13 @@ class Link:
                 raise self.fail(Cause.RESTART, self.certainty.lost)
 
     @property
-    def asks(self) -> bool:
-        """Whether a poll has no answer yet."""
-        return self._asked_since_s is not None
-
-    @property
     def silent_s(self) -> float:
         """How long the oldest poll has waited for its answer, s."""
-        return 0.0 if self._asked_since_s is None else self.port.clock_s() - self._asked_since_s
+        return self.polls.silent_s(self.port.clock_s())
 
     def forgive_silence(self) -> None:
         """Begin anew to count how long the controller is silent."""
-        self._asked_since_s = None
-        self._polls = 0
+        self.polls.forget()
 
     async def fresh_status(self, limit_s: float = SILENCE_S) -> Status:
         """Poll and return a report the controller wrote after this call.
@@ -285,11 +269,9 @@ class Link:
                 )
 
     def _note(self, status: Status) -> None:
-        self.status = status
-        if self._asked_since_s is not None:
-            waited_s = self.port.clock_s() - self._asked_since_s
-            self.answer_s = min(waited_s, QUICKEST_GROWS * self.answer_s or waited_s)
-            self._asked_since_s = None
+        self.status, now_s = status, self.port.clock_s()
+        unanswered = self.polls.open > 1
+        self.polls.answered(now_s)
         if status.state is State.SLEEP:
             self.homed = False
         if status.wco_mm is not None:
@@ -299,8 +281,7 @@ class Link:
         if self.quiet or status.state is State.HOME:
             self.certainty.skip()
         else:
-            self.certainty.report(status, self.mpos_mm, self.port.clock_s(), unanswered=self._polls > 1)
-        self._polls = max(0, self._polls - 1)
+            self.certainty.report(status, self.mpos_mm, now_s, unanswered=unanswered)
 
     def _doubt(self, event: Alarm | Banner) -> None:
         lost = self.firmware.alarm(event.code).position_lost if isinstance(event, Alarm) else not event.asked

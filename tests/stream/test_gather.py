@@ -30,7 +30,7 @@ def test_law_way_rest_and_one_line_never_outlast_the_ring(gather):
         for every_s in (0.0005, 0.002, 0.003, 0.01, 0.1):
             for way_s in (0.0, 0.001, 0.016, 0.05):
                 gather = Gather(gather.link)
-                gather.link.answer_s = way_s + 0.005
+                gather.link.polls.quickest_s = way_s + 0.005
                 rest_s = rests(gather, sent=line, every_s=every_s, line=line)
                 assert 0 <= rest_s <= MOST_S
                 assert rest_s == 0 or line / every_s * (rest_s + way_s) <= 127
@@ -43,7 +43,7 @@ def test_a_dense_program_rests_for_most_of_a_ring(gather):
 def test_a_report_that_is_under_way_is_read_sooner(gather):
     rests(gather)
     gather.rest_s(LINE, LINE, 2.0)
-    gather.link._asked_since_s = 2.0
+    gather.link.polls.asked(2.0)
     assert gather.rest_s(LINE, LINE, 2.003) == AWAITED_S
 
 
@@ -58,14 +58,14 @@ def test_a_ring_that_ran_dry_halves_the_rest_until_it_no_longer_does(gather):
 
 
 def test_a_slow_way_leaves_no_rest(gather):
-    gather.link.answer_s = 0.06
+    gather.link.polls.quickest_s = 0.06
     assert rests(gather) == 0
 
 
 def test_nothing_rests_while_a_report_is_awaited_or_nothing_was_sent(gather):
     rests(gather)
     assert gather.rest_s(0, LINE, 2.0) == 0
-    gather.link._asked_since_s = 2.0
+    gather.link.polls.asked(2.0)
     assert gather.rest_s(LINE, LINE, 9.0) == 0
 
 
@@ -75,13 +75,13 @@ def test_the_last_answers_are_read_together(gather):
 
 def test_a_report_now_and_then_shows_how_long_the_way_is_and_the_others_may_lie(gather):
     rests(gather)
-    gather.link._asked_since_s = 1.0
+    gather.link.polls.asked(1.0)
     assert gather.rest_s(LINE, LINE, 1.2) > 0
     assert gather.rest_s(LINE, LINE, 3.1) == 0
     assert gather.rest_s(LINE, LINE, 3.11) == 0
-    gather.link._asked_since_s = None
+    gather.link.polls.forget()
     assert gather.rest_s(LINE, LINE, 3.12) > 0
-    gather.link._asked_since_s = 3.2
+    gather.link.polls.asked(3.2)
     assert gather.rest_s(LINE, LINE, 3.3) > 0
 
 
