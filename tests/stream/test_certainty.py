@@ -95,6 +95,7 @@ def test_new_offsets_may_be_told_at_any_time():
 def test_an_alarm_that_was_not_told_is_a_restart():
     assert heard((0.1, ZERO, RUN), (0.2, ZERO, ALARM)).lost
     assert not heard((0.1, ZERO, ALARM), (0.2, ZERO, ALARM)).lost
+    assert not heard((0.1, ZERO, Status(State.HOME)), (0.2, ZERO, ALARM)).lost
     told = heard((0.1, ZERO, RUN))
     told.alarm(loses=False)
     told.report(ALARM, ZERO, 0.2)

@@ -1,15 +1,17 @@
-"""What is believed after a stop, and of a hold: a peer of few words says one thing at a time."""
+"""What is believed after a stop and sent in a hold, said one report at a time by a peer of few words."""
 
 import pytest
 
 from fabctl.errors import StoppedError
 from fabctl.stream.controller import connect
+from fabctl.stream.ending import stand_idle
 from fabctl.stream.halt import NOTHING_KNOWN, halt, head_is_off, see_head
 from fabctl.stream.limits import braking_limit_s
+from fabctl.stream.override import ROUNDS, Adjusting
 from fabctl.stream.pause import stay_held
 from fabctl.stream.replies import State, Status
 from fabctl.stream.run import Hooks
-from fabctl.stream.stops import Cause
+from fabctl.stream.stops import Cause, Operator
 from fabctl.stream.turns import drive
 from tests.stream.peer import ROUTER, grbl
 
@@ -132,6 +134,65 @@ def test_a_controller_that_sleeps_is_not_homed(peer, link):
     link.homed = True
     seen(peer, link, "Sleep")
     assert not link.homed
+
+
+@pytest.mark.parametrize("state", ["Hold:0", "Hold:1", "Door:1"])
+def test_a_command_to_a_machine_that_is_held_has_to_wait(peer, link, state):
+    seen(peer, link, state)
+    with pytest.raises(StoppedError, match=f"has to wait: {state}"):
+        drive(peer, link.command(b"$G"))
+    assert link.cause is Cause.HELD
+    assert b"$G" not in peer.heard
+
+
+def test_a_hold_in_the_last_moment_is_waited_out(peer, link):
+    stays = []
+
+    async def stay():
+        stays.append(link.connection.state)
+        peer.status = said("Idle")
+
+    peer.status = [said("Run"), said("Run"), said("Run"), said("Hold:0")]
+    drive(peer, stand_idle(link, stay))
+    assert stays == [State.HOLD_DONE]
+    assert link.status.state is State.IDLE
+
+
+# Overrides
+
+
+@pytest.fixture
+def adjusting(link):
+    operator = Operator()
+    return Adjusting(link, operator), operator
+
+
+def told(feed):
+    return Status(State.RUN, overrides=(feed, 100, 100))
+
+
+def test_an_override_is_sent_once_and_its_report_is_waited_for(peer, link, adjusting):
+    turn, operator = adjusting
+    seen(peer, link, "Run")
+    operator.wants_overrides = {"feed": 110}
+    turn.look(told(100))
+    for _ in range(9):
+        peer.time_s += 1
+        turn.look(Status(State.RUN))
+    assert peer.heard.count(b"\x91") == 1
+    turn.look(told(110))
+    assert operator.wants_overrides == {}
+
+
+def test_an_override_that_never_comes_is_given_up(peer, link, adjusting):
+    turn, operator = adjusting
+    seen(peer, link, "Run")
+    operator.wants_overrides = {"feed": 110}
+    for _ in range(ROUNDS + 5):
+        peer.time_s += 1
+        turn.look(told(100))
+    assert peer.heard.count(b"\x91") == ROUNDS
+    assert operator.wants_overrides == {}
 
 
 # A hold

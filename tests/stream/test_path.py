@@ -117,6 +117,19 @@ def test_a_feed_doubled_by_the_operator_is_no_shortcut():
     )
 
 
+@pytest.mark.parametrize("axis", range(3))
+def test_no_axis_is_sooner_there_than_it_can_be(axis):
+    far = [0.0, 0.0, 0.0]
+    far[axis] = 5.0
+    rates = tuple(1.0 if at else 1e9 for at in far)
+    legs = [Leg(1, tuple(far)), Leg(2, (0, 0, 0)), Leg(3, (9, 9, 9))]
+    for within_s, in_order in ((1.0, False), (20.0, True)):
+        watch = PathWatch(legs, (0, 0, 0), 0.01, 15, rates_mm_s=rates)
+        watch.locate((0, 0, 0), sent=9, acknowledged=0, within_s=0.1)
+        watch.locate((4.5, 4.5, 4.5), sent=9, acknowledged=0, within_s=within_s)
+        assert watch.in_order is in_order
+
+
 def test_after_a_person_was_there_any_place_is_in_order():
     watch = PathWatch(HOLES, (0, 0, 3), 0.01, 15, rates_mm_s=RATES)
     watch.locate((0, 0, 3), sent=9, acknowledged=0, within_s=0.1)

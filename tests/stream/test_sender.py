@@ -13,6 +13,7 @@ from fabctl.stream.path import Leg
 from fabctl.stream.run import Hooks, Order
 from fabctl.stream.sender import run
 from fabctl.stream.stops import Cause, EndState, Operator
+from tests.stream.peer import ROUTER, grbl
 
 
 def test_a_program_runs_to_its_end_and_everything_is_verified(bench, square_job):
@@ -294,6 +295,31 @@ def test_a_beam_that_stands_still_is_held_and_turned_off(bench, new_job, homed):
     assert it.rest() == (0.0, 0.0)
 
 
+def test_a_short_dwell_that_was_asked_for_may_burn(bench, new_job, homed):
+    job = new_job().say("M3S500").go(10, 0, 0, 1000).say("G4P0.2").go(0, 0, 0, 1000).say("M5")
+    assert bench("laser-400", options=homed()).run(job).end_state is EndState.DONE
+
+
+@pytest.mark.parametrize(("home", "homes"), [(None, True), (True, True), (False, False)])
+def test_a_machine_with_switches_homes_first_though_nothing_locks_it(bench, new_job, homed, home, homes):
+    """After a soft reset it is Idle, homed or not: only what was seen over this link counts."""
+    it = bench("pen-plotter-a3", options=homed())
+    it.run(new_job().go(1, 0, 0), home=home)
+    assert (b"$H\n" in it.wire.sent) is homes
+
+
+@pytest.mark.parametrize("state", ["Door:0", "Hold:0", "Check"])
+def test_a_machine_that_is_not_idle_is_not_begun_with(bench, new_job, state):
+    it, peer = bench(), grbl(ROUTER)
+
+    def transition(_kind, _facts):
+        peer.status = f"<{state}|MPos:0.000,0.000,0.000|FS:0,0>"
+
+    with pytest.raises(RefusedError, match=f"not ready: {state}"):
+        run(peer, it.order(new_job().go(1, 0, 0), here_mm=None), Hooks(transition=transition))
+    assert b"G" not in peer.heard
+
+
 def test_an_error_of_our_own_stops_the_machine_first(bench, square_job):
     it = bench()
 
@@ -407,6 +433,34 @@ def test_a_pause_waits_for_a_person_with_the_head_off_and_is_never_sent(bench, n
     assert (pause.section, pause.note, rest) == (2, "M0 (change to V-bit!)", (0.0, 0.0))
     assert b"M0" not in it.wire.sent
     assert it.kinds == ["connected", "zeroed", "armed", "started", "pause", "section", "end"]
+
+
+def test_a_pause_with_the_head_still_on_ends_the_run_before_anybody_is_asked(bench, new_job):
+    it, asked = bench(), []
+    job = new_job().say("M3S5000").go(5, 0, 0, 600).say("M0").say("M3S5000").go(0, 0, 0, 600).say("M5")
+    result = it.run(job, it.hooks(arm=asked.append))
+    assert (result.cause, result.end_state, asked) == (Cause.HEAD_ON, EndState.KNOWN, [])
+
+
+def test_in_check_mode_nobody_is_asked_and_no_hold_is_sent(bench, new_job):
+    """What the operator asks for meanwhile waits for the end of the check."""
+    it, asked, operator = bench(), [], Operator()
+
+    def progress(now):
+        if now.checking:
+            operator.hold()
+        elif now.state == "Hold:0":
+            operator.resume()
+
+    def arm(pause):
+        asked.append(pause)
+        return True
+
+    hooks = it.hooks(operator=operator, progress=progress, arm=arm)
+    assert it.run(two_sections(new_job), hooks, check_first=True).end_state is EndState.DONE
+    assert len(asked) == 1
+    assert it.kinds[2:5] == ["checked", "armed", "started"]
+    assert it.kinds.count("hold") == it.kinds.count("resume") == 1
 
 
 def test_a_section_that_is_not_armed_ends_the_run(bench, new_job):
