@@ -185,9 +185,7 @@ def raise_stopped(run: Run) -> None:
     StoppedError
         With the exit code of its end.
     """
-    return {} if run.result.error() is None else {"next": statement(run.folder).advice}
     if (error := run.result.error(str(run.folder / "program.nc"))) is not None:
-    if error is not None:
         raise error
 
 
