@@ -15,8 +15,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.campaigns import record_campaign
+from benchmarks.campaigns import WHAT, record_campaign
 from benchmarks.kept import kept, run_folder
+from benchmarks.kept_crashes import SAID_GUARD
 from fabctl.daemon.haste import come_first
 
 KILLS = 100
@@ -90,11 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.write:
             record_campaign(f"guard/{row}", found)
     if options.write:
-        what = (
-            f"From `kill -9`, or a standstill, of a daemon with {COUNT} machines under way until the guard's "
-            "`!` is read at the far end of each wire. Again with `python -m benchmarks.guards --write`."
-        )
-        record_campaign("guard", {"what": what})
+        record_campaign("guard", {WHAT: SAID_GUARD})
     return 0
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.campaigns import WHAT, record_campaign
+from benchmarks.course import WHAT as SAID_JOURNAL
 from benchmarks.crashes import die_at, points
 from benchmarks.kept_scene import HELD_S, LIMIT_S, Scene, Try, play
 
@@ -165,6 +166,7 @@ def record(found: dict[str, list[Try]]) -> None:
             record_campaign(f"journal/{names[task]}", figures)
         if task != "point":
             _record_guard(task, tries)
+    record_campaign("journal", {WHAT: SAID_JOURNAL})
     record_campaign("guard", {WHAT: SAID_GUARD})
 
 
