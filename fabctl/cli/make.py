@@ -185,7 +185,8 @@ def raise_stopped(run: Run) -> None:
     StoppedError
         With the exit code of its end.
     """
-    if (error := run.result.error(str(run.folder / "program.nc"))) is not None:
+    error = run.result.error(str(run.folder / "program.nc"), machine=run.record.machine)
+    if error is not None:
         raise error
 
 

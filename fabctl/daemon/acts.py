@@ -151,7 +151,7 @@ ACTS: dict[str, Act] = {
 async def _done(bench: Bench, act: Coroutine[Any, Any, Result]) -> Result:
     """Do an act; however it is stopped, by the table, becomes the error its end state asks for."""
     ended = await by_hand(bench.link, bench.machine, act, bench.operator)
-    error = ended.error(bench.machine.name)
+    error = ended.error(bench.machine)
     if error is not None:
         raise error
     return ended.value  # type: ignore[return-value]  # done has a value, None where the act has none

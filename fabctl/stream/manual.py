@@ -51,13 +51,13 @@ class Ended(Generic[Result]):
     outcome: Outcome
     value: Result | None = None
 
-    def error(self, file: str = "") -> StoppedError | None:
+    def error(self, machine: Machine | None = None) -> StoppedError | None:
         """Return the error a caller raises for this end, or None when the act is done.
 
         Parameters
         ----------
-        file : str
-            The machine or port as the person named it.
+        machine : Machine, optional
+            For what a person does next.
         """
         if self.end_state is EndState.DONE:
             return None
@@ -65,8 +65,14 @@ class Ended(Generic[Result]):
         head = {True: "head off", False: "THE HEAD IS STILL ON", None: "the head could not be seen to be off"}
         return kind(
             f"{self.end_state}: {self.reason}; {head[self.outcome.head_off]}",
-            file=file,
-            remedy=remedy_for(self.cause, self.end_state),
+            file=machine.name if machine is not None else "",
+            remedy=remedy_for(
+                self.cause,
+                self.end_state,
+                head_off=self.outcome.head_off,
+                machine=machine.name if machine is not None else "NAME",
+                homing=machine.homing if machine is not None else None,
+            ),
         )
 
 

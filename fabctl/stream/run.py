@@ -201,13 +201,17 @@ class RunResult:
     work_mm: Point | None
     notes: tuple[str, ...] = ()
 
-    def error(self, file: str = "") -> StoppedError | None:
+    def error(
+        self, file: str = "", *, machine: str = "NAME", homing: bool | None = None
+    ) -> StoppedError | None:
         """Return the error a caller raises for this end, or None when the run is done.
 
         Parameters
         ----------
         file : str
             The program as the person named it.
+        machine, homing
+            As for `remedy_for`.
         """
         if self.end_state is EndState.DONE:
             return None
@@ -217,5 +221,7 @@ class RunResult:
             f"{self.end_state}: {self.reason}; {head[self.head_off]}",
             file=file,
             place=f"line {self.executed + 1} of {self.lines}",
-            remedy=remedy_for(self.cause, self.end_state),
+            remedy=remedy_for(
+                self.cause, self.end_state, head_off=self.head_off, machine=machine, homing=homing
+            ),
         )

@@ -80,7 +80,7 @@ class Cause(StrEnum):
 
 
 READY = "start again when ready"
-_HOME = "find the position anew: home, or set the zero by hand"
+EMERGENCY = "use the emergency stop"
 _LINK = "look at cable, earthing and other programs on the port; the part is not to be trusted"
 
 STOPS: dict[Cause, StopRule] = {
@@ -95,7 +95,7 @@ STOPS: dict[Cause, StopRule] = {
         "the operator asked for a reset at once; position stays known only if the machine stood still",
         Answer.RESET,
         EndState.KNOWN,
-        _HOME,
+        READY,
     ),
     Cause.DECLINED: StopRule("a section was not armed by the operator", Answer.HOLD, EndState.KNOWN, READY),
     Cause.HELD: StopRule(
@@ -114,28 +114,34 @@ STOPS: dict[Cause, StopRule] = {
         "`ALARM:N` after which the position is still true (soft limit, probe)",
         Answer.RELEASE,
         EndState.KNOWN,
-        "look where the program leaves the machine's travel, and where the work zero is",
+        "look where the way leaves the travel and where the work zero is, or why the probe did not touch; "
+        "while it is locked, `fabctl machine unlock NAME --position kept` is your word that nothing moved",
     ),
     Cause.ALARM_LOST: StopRule(
         "`ALARM:N` after which it is not (limit switch, reset in motion, homing)",
         Answer.RESET,
         EndState.UNKNOWN,
-        _HOME,
+        "look at the switches and what stands in the way",
     ),
     Cause.RESTART: StopRule(
         "a start-up banner nobody asked for",
         Answer.RESET,
         EndState.UNKNOWN,
-        "look at the controller's power supply and USB cable, then " + _HOME,
+        "look at the controller's power supply and USB cable",
     ),
     Cause.UNKNOWN_REPLY: StopRule("a reply outside Grbl's grammar", Answer.HOLD, EndState.KNOWN, _LINK),
     Cause.STRAY_ANSWER: StopRule(
         "an answer to a line that was never sent", Answer.HOLD, EndState.KNOWN, _LINK
     ),
     Cause.STATE_JUMP: StopRule(
-        "a state that cannot follow the one before", Answer.RESET, EndState.UNKNOWN, _LINK + ". " + _HOME
+        "a state that cannot follow the one before", Answer.RESET, EndState.UNKNOWN, _LINK
     ),
-    Cause.SLEEP: StopRule("the controller went to sleep: motors off", Answer.RESET, EndState.UNKNOWN, _HOME),
+    Cause.SLEEP: StopRule(
+        "the controller went to sleep: motors off",
+        Answer.RESET,
+        EndState.UNKNOWN,
+        "look what sent it to sleep; its motors were off",
+    ),
     Cause.STALL: StopRule(
         "`Idle` or an unchanged position with unanswered lines, no dwell among them",
         Answer.HOLD,
@@ -146,14 +152,13 @@ STOPS: dict[Cause, StopRule] = {
         "no answer to `?`, or none to a command in its time",
         Answer.RESET,
         EndState.UNKNOWN,
-        "use the emergency stop if anything still moves or turns; then " + _HOME,
+        "use the emergency stop if anything still moves or turns",
     ),
     Cause.PORT_LOST: StopRule(
         "the port failed while reading or writing",
         Answer.RESET,
         EndState.UNKNOWN,
-        "use the emergency stop: the controller runs its buffers out and may leave the head on; then "
-        + _HOME,
+        "use the emergency stop: the controller runs its buffers out and may leave the head on",
     ),
     Cause.OFF_PATH: StopRule(
         "a position off every planned move between the last proven and the last sent line",
@@ -204,16 +209,49 @@ STOPS: dict[Cause, StopRule] = {
 """What is done for each cause; the only place where that is decided."""
 
 
-def remedy_for(cause: Cause, end: EndState) -> str:
-    """Say what a person does next; nobody is sent to look for a position that is known.
+def remedy_for(
+    cause: Cause,
+    end: EndState,
+    *,
+    head_off: bool | None = True,
+    machine: str = "NAME",
+    homing: bool | None = None,
+) -> str:
+    """Say what a person does next: about the head, about the cause, about the position.
+
+    Nobody is sent to look for a position that is known, and nobody starts again while it is not.
+
+    Parameters
+    ----------
+    cause : Cause
+    end : EndState
+    head_off : bool or None
+        Whether the head was seen to be off; None when that could not be found out.
+    machine : str
+        Its name, for the commands.
+    homing : bool or None
+        Whether it has switches to home to; None when whoever asks does not know.
 
     Examples
     --------
     >>> remedy_for(Cause.OPERATOR_RESET, EndState.KNOWN)
     'start again when ready'
+    >>> remedy_for(Cause.OPERATOR_RESET, EndState.UNKNOWN, machine="router-3018", homing=True)
+    'find the position anew: `fabctl machine home router-3018`'
     """
-    remedy = STOPS[cause].remedy
-    return READY if end is EndState.KNOWN and remedy == _HOME else remedy
+    remedy, steps = STOPS[cause].remedy, []
+    if head_off is False or (head_off is None and not remedy.startswith(EMERGENCY)):
+        steps.append(f"{EMERGENCY}: the head {'may be' if head_off is None else 'is'} on")
+    if remedy != READY or end is EndState.KNOWN:
+        steps.append(remedy.replace("NAME", machine))
+    if end is EndState.UNKNOWN:
+        steps.append("find the position anew: " + _find_anew(machine, homing=homing))
+    return "; ".join(steps)
+
+
+def _find_anew(machine: str, *, homing: bool | None) -> str:
+    home, zero = f"`fabctl machine home {machine}`", f"`fabctl machine zero {machine} x y z` at a known place"
+    return {True: home, False: zero, None: f"{home}, or without switches {zero}"}[homing]
 
 
 def stops_table() -> str:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from fabctl.stream.stops import STOPS, Answer, Cause, EndState, Operator, stops_table
+import pytest
+
+from fabctl.stream.stops import READY, STOPS, Answer, Cause, EndState, Operator, remedy_for, stops_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "stops.md"
 
@@ -19,6 +21,26 @@ def test_every_cause_has_its_row_and_only_done_claims_done():
 
 def test_every_stop_names_a_remedy():
     assert all(rule.remedy for cause, rule in STOPS.items() if cause is not Cause.DONE)
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.DONE])
+@pytest.mark.parametrize(
+    ("homing", "command"),
+    [(True, "`fabctl machine home mill`"), (False, "`fabctl machine zero mill x y z`")],
+)
+def test_nobody_is_told_to_start_again_before_the_position_is_found(cause, homing, command):
+    unknown = remedy_for(cause, EndState.UNKNOWN, machine="mill", homing=homing)
+    assert command in unknown
+    assert READY not in unknown
+    known = remedy_for(cause, EndState.KNOWN, machine="mill", homing=homing)
+    assert known
+    assert "find the position" not in known
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.DONE])
+def test_a_head_that_is_not_seen_to_be_off_comes_before_all_else(cause):
+    for head_off in (None, False):
+        assert remedy_for(cause, EndState.KNOWN, head_off=head_off).startswith("use the emergency stop")
 
 
 def test_each_request_wakes_the_sender():
