@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ when that cannot be told. Whoever keeps machines open can be asked here before t
 
 GUARD_LOG = "guard.jsonl"
 """Where the guard beside a sender writes what it did when that sender died."""
+
+GUARD_LATEST_S = 30.0
+"""A guard notices within half a second and waits until all its machines stand; then it writes."""
 
 _LOOK = "look that the machine stands and its head is off"
 _AGAIN = "find the position anew (home, or set the zero by hand)"
@@ -113,6 +118,7 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
     end, stop = latest.get("end", {}), latest.get("stop", {})
     goes_on = None if end else carried_on(folder, first)
     state = _state(certain, goes_on=goes_on)
+    last = max((str(record["time"]) for record in latest.values()), default="")
     return Statement(
         name=folder.name,
         folder=folder,
@@ -129,9 +135,9 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
         head_off=end.get("head_off"),
         cause=str(stop.get("cause", "")),
         reason=str(stop.get("reason", "")),
-        guard=_guarded(folder),
+        guard=_guarded(folder, str(first.get("machine", "")), "" if end else last),
         short="short" in latest,
-        last=max((str(record["time"]) for record in latest.values()), default=""),
+        last=last,
         advice=_advice(state, folder, first, certain.at_least + 1),
     )
 
@@ -207,14 +213,30 @@ def _live_state(certain: Certain) -> str:
     return "held" if held > resumed else "running"
 
 
-def _guarded(folder: Path) -> str:
-    try:
-        lines = (folder / GUARD_LOG).read_text(encoding="utf-8").splitlines()
-        # one that was gone and replaced is noted there, too
-        return next(str(said["ends"][0]) for said in map(json.loads, reversed(lines)) if "ends" in said)
-    except (OSError, ValueError, LookupError, TypeError, StopIteration):
-        # none, or one that a crash has cut: then nothing is known of it
+def _guarded(folder: Path, machine: str, last: str) -> str:
+    """Return what a guard came to: that of the run's own process, or of the keeper of its machine."""
+    for said in _noted(folder):
+        return str(said["ends"][0])
+    if not last:
         return ""
+    last_s = datetime.fromisoformat(last).timestamp()
+    for place in dict.fromkeys((folder.parent, runs_folder())):
+        for said in _noted(place):
+            machines, late_s = said.get("machines", []), said.get("time", 0.0) - last_s
+            if machine in machines and -1.0 <= late_s <= GUARD_LATEST_S:
+                return str(said["ends"][machines.index(machine)])
+    return ""
+
+
+def _noted(place: Path) -> Iterator[dict[str, Any]]:
+    """Read what guards did, the latest first; one that was gone and replaced is noted there, too."""
+    # none, or a line that a crash has cut: then nothing is known of it
+    with suppress(OSError, ValueError):
+        for line in reversed((place / GUARD_LOG).read_text(encoding="utf-8").splitlines()):
+            with suppress(ValueError):
+                said = json.loads(line)
+                if isinstance(said, dict) and said.get("ends"):
+                    yield said
 
 
 def _advice(state: str, folder: Path, first: Mapping[str, Any], line: int) -> str:
@@ -234,7 +256,8 @@ def _advice(state: str, folder: Path, first: Mapping[str, Any], line: int) -> st
         case _ if is_virtual(str(first.get("port", ""))):
             return "start again: it was on the virtual controller, nothing is cut"
         case _:
+            run = f"fabctl run {folder / PROGRAM_NAME} -m {first.get('machine', 'MACHINE')} --from {line}"
             return (
                 f"{_LOOK}; {_AGAIN}; then fabctl resume {name} on a machine that homes, "
-                f"fabctl run {folder / PROGRAM_NAME} --from {line} on one without switches; or start again"
+                f"{run} on one without switches; or start again"
             )

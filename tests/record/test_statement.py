@@ -1,5 +1,8 @@
 """What is said of a run afterwards."""
 
+import json
+from datetime import datetime
+
 import pytest
 
 from fabctl.daemon.guard import GUARD_LOG as THE_GUARDS_OWN
@@ -63,7 +66,9 @@ def test_after_a_crash_nothing_is_said_of_the_head_and_resume_is_named(journal):
     assert said.head_off is None
     folder = journal.path.parent
     assert f"fabctl resume {folder} on a machine that homes" in said.advice
-    assert f"fabctl run {folder / 'program.nc'} --from 1 on one without switches" in said.advice
+    assert (
+        f"fabctl run {folder / 'program.nc'} -m router-3018 --from 1 on one without switches" in said.advice
+    )
     assert "head is off" in said.advice
     assert (said.machine, said.at_least, said.lines) == ("router-3018", 0, 100)
     assert said.at_most >= 20
@@ -97,6 +102,24 @@ def test_what_the_guard_came_to_is_told(journal):
     (folder / GUARD_LOG).write_text('{"ends": ["stopped, position known"]}\n', encoding="utf-8")
     assert _said(journal, lives=False).guard == "stopped, position known"
     (folder / GUARD_LOG).write_text('{"ends": ["stop', encoding="utf-8")
+    assert _said(journal, lives=False).guard == ""
+
+
+def test_what_the_guard_of_a_keeper_came_to_is_told_of_its_machine_and_its_time(journal):
+    _start(journal)
+    last_s = datetime.fromisoformat(_said(journal, lives=False).last).timestamp()
+    log = journal.path.parent.parent / GUARD_LOG
+    for machines, late_s, told in (
+        (["laser-400", "router-3018"], 0.8, "stopped, position known"),
+        (["laser-400"], 0.8, ""),
+        (["router-3018"], 900.0, ""),
+        (["router-3018"], -900.0, ""),
+    ):
+        ends = ["done" for _ in machines[1:]] + ["stopped, position known"]
+        log.write_text(json.dumps({"time": last_s + late_s, "machines": machines, "ends": ends}) + "\n{")
+        assert _said(journal, lives=False).guard == told
+    log.write_text(json.dumps({"time": last_s, "machines": ["router-3018"], "ends": ["x"]}))
+    journal.transition("end", {"end_state": "done"})
     assert _said(journal, lives=False).guard == ""
 
 
