@@ -78,6 +78,19 @@ def test_every_command_line_in_the_documentation_names_commands_that_exist():
                 assert name not in GROUPS or not second or f"{name} {second}" in EVERY, f"{name} {second}"
 
 
+def test_every_option_in_the_documentation_is_one_of_its_command():
+    for page in _pages():
+        for block in re.findall(r"```(?:sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            for line in re.findall(r"^fabctl (.*?)(?:\s#.*)?$", block, re.MULTILINE):
+                first, _, rest = line.partition(" ")
+                name = f"{first} {rest.split()[0]}" if first in GROUPS and rest else first
+                if name not in EVERY or name in GROUPS:
+                    continue
+                known = {text for option in EVERY[name].params for text in option.opts} | {"--help"}
+                named = set(re.findall(r"(?<=\s)--?[a-zA-Z][\w-]*", rest))
+                assert named - known == set(), f"{page.name}: fabctl {line}"
+
+
 def test_every_glossary_word_stands_there_once_and_in_order():
     words = re.findall(r"^\| ([^|]+) \| ", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE)[
         1:
