@@ -93,7 +93,7 @@ class Guard:
     """
 
     def __init__(self, log: Path | None = None, tell: Callable[[str], None] = lambda _text: None) -> None:
-        self._log, self._tell = log, tell
+        self._log, self._told = log, tell
         self._charges: dict[int, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._near: socket.socket | None = None
@@ -257,6 +257,11 @@ class Guard:
             # a disk that is full is no reason to stop beating
             with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(said) + "\n")
+
+    def _tell(self, text: str) -> None:
+        # a terminal that is gone is no reason to leave the machines unguarded
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            self._told(text)
 
     def _bury(self, limit_s: float) -> None:
         process, self._process = self._process, None

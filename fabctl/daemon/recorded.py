@@ -202,7 +202,8 @@ class RecordedRun:
             if journal.short:
                 if not short:
                     journal.begin_transition("short", {})
-                    watchers.note(SHORT)
+                    with contextlib.suppress(OSError, ValueError):
+                        watchers.note(SHORT)
                 counts = replace(counts, journal_short=True)
             short = journal.short
             watchers.progress(counts)

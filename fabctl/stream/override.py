@@ -6,6 +6,7 @@ Source: Grbl 1.1 doc/markdown/commands.md: 10 to 200 % in steps of 10 and 1; rap
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fabctl.errors import RefusedError
@@ -182,7 +183,8 @@ class Adjusting:
     def __init__(self, link: Link, operator: Operator) -> None:
         self._link = link
         self._operator = operator
-        self._now = Overrides()
+        # a machine that was at hand before a job may have others than 100 %
+        self._now: Overrides | None = None
         self._rounds = 0
         self._sent_s = -math.inf
 
@@ -199,6 +201,10 @@ class Adjusting:
             self._now = Overrides(*told)
         wishes = self._operator.wants_overrides
         if not wishes:
+            return
+        if self._now is None:
+            if self._rounds == 0:
+                self._send(_afresh(wishes))
             return
         wanted = replace(self._now, **wishes)
         # once bytes are on their way, only a report says what they made of it
@@ -217,6 +223,15 @@ class Adjusting:
         self._sent_s = self._link.port.clock_s()
         for code in codes:
             self._link.realtime(code)
+
+
+def _afresh(wishes: Mapping[str, int]) -> tuple[Realtime, ...]:
+    """Choose the bytes that lead to some overrides wherever they are now: by way of 100 %."""
+    codes: tuple[Realtime, ...] = ()
+    for name, steps in (("feed", _FEED), ("speed", _SPEED)):
+        if name in wishes:
+            codes += (steps[0], *_stepped(100, wishes[name], steps))
+    return (*codes, RAPIDS[wishes["rapid"]]) if "rapid" in wishes else codes
 
 
 def _demand_taken(link: Link, codes: tuple[Realtime, ...]) -> None:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from fabctl.daemon.recorded import Watchers, run_folder
+from fabctl.daemon.recorded import Watchers, aside, run_folder
 from fabctl.errors import RefusedError
 from fabctl.job.check import approve
 from fabctl.job.folder import Work, lay_out
@@ -21,8 +21,10 @@ from fabctl.shop.machine import load_machine
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
 from fabctl.sim.serve import serve_pty
+from fabctl.stream.controller import connect
 from fabctl.stream.port import open_port
-from fabctl.stream.stops import Operator
+from fabctl.stream.stops import Cause, Operator
+from fabctl.stream.turns import drive
 from fabctl.toolpath.moves import FEED, MOVE, RAPID, Toolpath
 
 MACHINE = load_machine("router-3018")
@@ -187,3 +189,39 @@ def test_the_sender_comes_first_while_it_sends_and_is_as_before_afterwards(short
     assert now() == before
     assert all(a == b for a, b in itertools.pairwise(during))
     assert allowed == before or allowed[0] == os.SCHED_RR or allowed[1] < 0
+
+
+def test_what_goes_wrong_with_the_link_while_the_disk_is_waited_for_is_not_forgotten():
+    """A restart that is dropped there would let the next run begin from a false origin."""
+    banner = b"\r\nGrbl 1.1h ['$' for help]\r\n"
+
+    class Restarting(Log):
+        due = False
+
+        def to_host(self, data, _now_s):
+            return data + banner * self.due
+
+    async def work():
+        link, _ = await connect(port, MACHINE)
+        wire.due = True
+        return link, await aside(link, lambda: time.sleep(0.05) or "written")
+
+    wire = Restarting()
+    port = virtual(wire)
+    link, (value, lost) = drive(port, work())
+    assert value == "written"
+    assert "restarted by itself" in str(lost)
+    assert link.cause is Cause.RESTART
+
+
+def test_an_error_of_the_disk_is_raised_where_it_is_waited_for():
+    def fails():
+        raise OSError("no space")
+
+    async def work():
+        link, _ = await connect(port, MACHINE)
+        return await aside(link, fails)
+
+    port = virtual()
+    with pytest.raises(OSError, match="no space"):
+        drive(port, work())

@@ -184,6 +184,19 @@ def test_an_override_is_sent_once_and_its_report_is_waited_for(peer, link, adjus
     assert operator.wants_overrides == {}
 
 
+def test_an_override_left_from_before_is_taken_back_though_no_report_has_told_of_it(peer, link, adjusting):
+    """The controller may be at 200 % when a job begins, and the first report of it seconds away."""
+    turn, operator = adjusting
+    seen(peer, link, "Run")
+    operator.wants_overrides = {"feed": 100}
+    for _ in range(3):
+        peer.time_s += 1
+        turn.look(Status(State.RUN))
+    assert peer.heard.count(b"\x90") == 1
+    turn.look(told(100))
+    assert operator.wants_overrides == {}
+
+
 def test_an_override_that_never_comes_is_given_up(peer, link, adjusting):
     turn, operator = adjusting
     seen(peer, link, "Run")
