@@ -20,7 +20,7 @@ WHAT = (
     "started and that is wrong, or a position the tool never had. The sender is `fabctl send` in a "
     "process of its own, killed with SIGKILL, then `fabctl status`; disks fail and are cut under the same "
     "sender in virtual time. `pytest -m campaign tests/record`. The rows of the daemon: `fabctl machine "
-    "serve` with sixteen machines under way, at a named point with four, is killed and started again; nothing "
+    "serve` with sixteen machines under way, at a named point with four, is killed and started anew; nothing "
     "may begin by itself, and no run before a zero is set. `python -m benchmarks.kept_crashes --write`."
 )
 """The campaigns that this course is for, for the page of their figures."""
