@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +24,7 @@ from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import Link
 from fabctl.stream.locks import found_again, serial_number_of
 from fabctl.stream.override import Overrides, demand_possible
+from fabctl.stream.protocol import Realtime
 from fabctl.stream.run import Fact, Pause, Progress
 from fabctl.stream.stops import Cause, EndState, Operator
 
@@ -143,6 +145,15 @@ class Keeper:
         """Why nothing would stop this machine if this process died; empty when its guard would."""
         why = why_unguarded(self._socket.url)
         return why or ("this keeper has no guard" if self._guard is None else self._guard.missing)
+
+    def give_up(self) -> None:
+        """Reset what runs at once, because this process ends in a way that nobody expected.
+
+        Position is lost if it moved: for a keeper whose guard is there this is the guard's, and done better.
+        """
+        if self._link is not None and self._doing is not None and self.unguarded:
+            with contextlib.suppress(LinkError):
+                self._link.port.write(bytes((Realtime.RESET,)))
 
     def snapshot(self) -> Json:
         """Return what is known of the machine now, for a status report."""

@@ -241,10 +241,20 @@ def serve(
         for keeper in keepers:
             keeper.begin()
         ready(paths)
+        stack.push(_giving_up(keepers))
         loop.run(lambda: ending.asked)
         for keeper in keepers:
             keeper.close()
         loop.run(lambda: all(keeper.closed for keeper in keepers))
+
+
+def _giving_up(keepers: Sequence[Keeper]) -> Callable[..., None]:
+    def _give_up(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for keeper in keepers:
+                keeper.give_up()
+
+    return _give_up
 
 
 class _Ending:

@@ -89,14 +89,14 @@ def keeping(tmp_path):
 
 
 @contextmanager
-def daemon_at(tmp_path, url, machine, served):
+def daemon_at(tmp_path, url, machine, served, program=("-m", "fabctl")):
     """Keep what stands at an address while the context lasts."""
     # a local socket's path is short
     short = Path(os.environ.get("TMPDIR", "/tmp")) / f"fab-{os.getpid()}-{time.monotonic_ns() % 10**9}"  # noqa: S108
     environment = os.environ | {"XDG_RUNTIME_DIR": str(short), "XDG_DATA_HOME": str(tmp_path)}
     short.mkdir(mode=0o700)
     process = subprocess.Popen(
-        [sys.executable, "-m", "fabctl", "machine", "serve", f"{NAME}={url}"],
+        [sys.executable, *program, "machine", "serve", f"{NAME}={url}"],
         env=environment,
         stderr=subprocess.PIPE,
     )

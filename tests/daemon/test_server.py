@@ -21,7 +21,7 @@ from fabctl.record.run import read_run
 from fabctl.shop.machine import load_machine
 from fabctl.sim.controller import Options
 from fabctl.sim.faults import parse_faults
-from fabctl.sim.serve import serve_socket
+from fabctl.sim.serve import serve_pty, serve_socket
 from tests.daemon.conftest import await_connected, daemon_at, keeping
 
 
@@ -176,6 +176,69 @@ def guard_of(keeper: int) -> int:
     told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     (pid,) = [int(pid) for pid, parent in map(str.split, told.splitlines()) if int(parent) == keeper]
     return pid
+
+
+MISTAKEN = """
+import os, signal, socket, sys
+if os.environ.get("UNGUARDED"):
+    del socket.send_fds
+from fabctl.cli.main import main
+def fail(number, frame):
+    if "selectors" not in frame.f_code.co_filename:
+        os.kill(os.getpid(), number)
+        return
+    raise ValueError("a mistake")
+signal.signal(signal.SIGUSR1, fail)
+sys.argv[0] = "fabctl"
+sys.exit(main())
+"""
+
+
+def test_an_error_that_nobody_expected_ends_the_keeper_and_its_guard_stops_the_machine(tmp_path):
+    """Ending in order, the guard would be sent home while the machines run on."""
+    machine = load_machine("router-3018")
+    with (
+        serve_pty(machine.settings(), Options()) as served,
+        daemon_at(tmp_path, served.url, machine, served, ("-c", MISTAKEN)) as it,
+    ):
+        with it.line() as line:
+            line.say("run", folder=str(it.run_folder(ways=40)))
+            while line.hear(20).get("event") != "progress":
+                pass
+            it.process.send_signal(signal.SIGUSR1)
+            assert it.process.wait(20) == 1
+        log = it.runs.parent / "fabctl" / "runs" / "guard.jsonl"
+        assert json.loads(log.read_text())["ends"] == ["stopped, position known"]
+        served.close()
+        assert served.controller.board.outputs.pwm == 0
+
+
+def test_where_nothing_can_guard_it_is_said_and_a_keeper_that_fails_resets_what_runs(tmp_path, monkeypatch):
+    """A host that does not share open ports: there is no guard to leave it to."""
+    monkeypatch.setenv("UNGUARDED", "1")
+    machine = load_machine("router-3018")
+    with (
+        serve_pty(machine.settings(), Options()) as served,
+        daemon_at(tmp_path, served.url, machine, served, ("-c", MISTAKEN)) as it,
+    ):
+        with it.line() as line:
+            assert "does not let a guard process" in line.ask("status")["unguarded"]
+            line.say("run", folder=str(it.run_folder(ways=40)))
+            notes = []
+            while (said := line.hear(20)).get("event") != "progress":
+                notes += [said["text"]] if said.get("event") == "note" else []
+            assert len(notes) == 1
+            assert "Nothing guards the machine" in notes[0]
+            until_s = time.monotonic() + 10
+            while not served.controller.board.outputs.pwm and time.monotonic() < until_s:
+                time.sleep(0.02)
+            assert served.controller.board.outputs.pwm > 0
+            it.process.send_signal(signal.SIGUSR1)
+            assert it.process.wait(20) == 1
+        assert it.process.stderr.read().count(b"Nothing guards the machine") == 1
+        time.sleep(0.3)
+        served.close()
+        assert served.controller.board.outputs.pwm == 0
 
 
 def test_a_stop_right_behind_a_run_is_heard_before_the_run_begins(kept):
