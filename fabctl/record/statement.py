@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fabctl.errors import InputError
+from fabctl.errors import FabctlError, InputError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.process import lives
 from fabctl.record.run import is_virtual, run_folders, runs_folder
 from fabctl.record.workorder import PROGRAM_NAME
+from fabctl.shop.machine import load_machine
 
 CarriedOn = Callable[[Path, Mapping[str, Any]], bool | None]
 """Tells whether somebody carries a run on right now, from its folder and its journal's first record; None
@@ -256,8 +257,15 @@ def _advice(state: str, folder: Path, first: Mapping[str, Any], line: int) -> st
         case _ if is_virtual(str(first.get("port", ""))):
             return "start again: it was on the virtual controller, nothing is cut"
         case _:
-            run = f"fabctl run {folder / PROGRAM_NAME} -m {first.get('machine', 'MACHINE')} --from {line}"
-            return (
-                f"{_LOOK}; {_AGAIN}; then fabctl resume {name} on a machine that homes, "
-                f"{run} on one without switches; or start again"
-            )
+            return f"{_LOOK}; {_AGAIN}; then {_way_on(folder, name, first, line)}, or start again"
+
+
+def _way_on(folder: Path, name: str, first: Mapping[str, Any], line: int) -> str:
+    """Say how a run whose position was lost goes on: only a machine with switches finds it again."""
+    machine = str(first.get("machine", ""))
+    resume = f"fabctl resume {name}"
+    run = f"fabctl run {folder / PROGRAM_NAME} -m {machine or 'MACHINE'} --from {line}"
+    try:
+        return resume if load_machine(machine).homing else run
+    except FabctlError:
+        return f"{resume} on a machine that homes, {run} on one without switches"

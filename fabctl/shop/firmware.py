@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fabctl.errors import ProfileError
 from fabctl.shop.dialect import (
     BEHAVIOUR,
     SETTING,
@@ -265,13 +266,15 @@ def firmware_names() -> tuple[str, ...]:
     return names("firmware")
 
 
-def load_firmware(name_or_path: str | os.PathLike[str]) -> Firmware:
+def load_firmware(name_or_path: str | os.PathLike[str], *, named_in: str = "") -> Firmware:
     """Read and check a firmware profile.
 
     Parameters
     ----------
     name_or_path : str or path
         ``grbl-1.1`` or a TOML file.
+    named_in : str
+        The machine's file that names it, for messages.
 
     Raises
     ------
@@ -283,7 +286,12 @@ def load_firmware(name_or_path: str | os.PathLike[str]) -> Firmware:
     >>> load_firmware("grbl-1.1").window_bytes
     127
     """
-    path = locate("firmware", name_or_path)
+    try:
+        path = locate("firmware", name_or_path)
+    except ProfileError as error:
+        if named_in:
+            error.file, error.place = named_in, "firmware"
+        raise
     return _firmware(path, path.stat().st_mtime_ns)
 
 

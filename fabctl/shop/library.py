@@ -112,9 +112,10 @@ def locate(shelf: Shelf, name_or_path: str | os.PathLike[str]) -> Path:
         return own if own.is_file() else shipped_folder(shelf) / f"{text}.toml"
     near = get_close_matches(text, known, n=3, cutoff=0.4)
     nearest = f"the nearest are {', '.join(near)}; " if near else ""
-    raise ProfileError(
-        f"no {what} is called {text!r}", remedy=f"{nearest}`{_LISTED_BY[shelf]}` lists all of them"
-    )
+    every = f"`{_LISTED_BY[shelf]}` lists all of them"
+    if shelf == "firmware":
+        every = f"all of them: {', '.join(known)}"
+    raise ProfileError(f"no {what} is called {text!r}", remedy=nearest + every)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -171,7 +172,8 @@ def _syntax_error(message: str, file: str) -> ProfileError:
         f"not TOML: {text}",
         file=file,
         place=where,
-        remedy='texts stand in "quotes", tables in [brackets]; see docs/profiles.md for whole examples',
+        remedy='texts stand in "quotes", tables in [brackets], yes and no are true and false; see '
+        "docs/profiles.md for whole examples",
     )
 
 

@@ -462,7 +462,7 @@ def load_machine(name_or_path: str | os.PathLike[str]) -> Machine:
     'spindle'
     """
     values, path = load("machines", name_or_path, MACHINE)
-    machine = _machine(values, load_firmware(values["firmware"]), str(path))
+    machine = _machine(values, load_firmware(values["firmware"], named_in=str(path)), str(path))
     refuse(_too_fast(machine), file=str(path))
     return machine
 

@@ -39,7 +39,7 @@ def test_after_a_crash_it_says_what_is_certain_and_what_to_do(fabctl, crashed):
         "no line after 100 can have begun",
         "1.000, 2.000, 3.000 mm, work coordinates, when last seen",
         "head         not known",
-        f"fabctl resume {crashed}",
+        f"fabctl run {crashed / 'program.nc'} -m router-3018 --from 13",
     ):
         assert words in said.out
 

@@ -1,6 +1,7 @@
 """What is said of a run afterwards."""
 
 import json
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -60,18 +61,29 @@ def test_a_held_run_is_held_until_it_goes_on(journal):
     assert _said(journal, lives=True).state == "running"
 
 
-def test_after_a_crash_nothing_is_said_of_the_head_and_resume_is_named(journal):
+def test_after_a_crash_nothing_is_said_of_the_head_and_the_way_on_is_named(journal):
     _start(journal)
     said = _said(journal, lives=False)
     assert said.head_off is None
     folder = journal.path.parent
-    assert f"fabctl resume {folder} on a machine that homes" in said.advice
-    assert (
-        f"fabctl run {folder / 'program.nc'} -m router-3018 --from 1 on one without switches" in said.advice
-    )
+    assert f"; then fabctl run {folder / 'program.nc'} -m router-3018 --from 1, or start again" in said.advice
     assert "head is off" in said.advice
     assert (said.machine, said.at_least, said.lines) == ("router-3018", 0, 100)
     assert said.at_most >= 20
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        ("plywood-router-600x900", "; then fabctl resume {folder}, or start again"),
+        ("sold-long-ago", "fabctl resume {folder} on a machine that homes, fabctl run {folder}"),
+    ],
+)
+def test_only_a_machine_with_switches_is_told_to_resume_after_a_crash(tmp_path, machine, words):
+    with closing(Journal(tmp_path)) as journal:
+        journal.transition("planned", {"machine": machine, "lines": 9})
+        journal.transition("started", {})
+    assert words.format(folder=tmp_path) in statement(tmp_path, lambda folder, first: False).advice
 
 
 def test_an_end_counts_whatever_the_process_does(journal):

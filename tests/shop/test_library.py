@@ -1,6 +1,7 @@
 """The person's own files, the shipped ones, and both places where the shipped ones can be."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_an_unknown_name_gets_the_nearest_and_the_command_that_lists(wrong):
         load_machine(wrong)
     assert "router-3018" in caught.value.remedy
     assert "fabctl machines" in caught.value.remedy
+
+
+def test_a_firmware_nobody_knows_is_named_with_the_file_and_with_all_there_are(tmp_path):
+    text = Path(load_machine("router-3018").source).read_text(encoding="utf-8")
+    file = tmp_path / "router-3018.toml"
+    file.write_text(text.replace('"grbl-1.1"', '"marlin"'), encoding="utf-8")
+    with pytest.raises(ProfileError) as caught:
+        load_machine(file)
+    assert (caught.value.file, caught.value.place) == (str(file), "firmware")
+    assert "fluidnc, grbl-1.1, grblhal" in caught.value.remedy
 
 
 def test_a_path_that_is_not_there_is_said_as_it_was_given():
