@@ -442,7 +442,7 @@ def test_a_pause_with_the_head_still_on_ends_the_run_before_anybody_is_asked(ben
     assert (result.cause, result.end_state, asked) == (Cause.HEAD_ON, EndState.KNOWN, [])
 
 
-def test_in_check_mode_nobody_is_asked_and_no_hold_is_sent(bench, new_job):
+def test_in_check_mode_nobody_is_asked_and_no_hold_is_sent(bench, square_job):
     """What the operator asks for meanwhile waits for the end of the check."""
     it, asked, operator = bench(), [], Operator()
 
@@ -456,11 +456,13 @@ def test_in_check_mode_nobody_is_asked_and_no_hold_is_sent(bench, new_job):
         asked.append(pause)
         return True
 
+    job = square_job(chords=400).say("M0 (change)").say("M3S5000").go(1, 0, 5, 600).say("M5")
     hooks = it.hooks(operator=operator, progress=progress, arm=arm)
-    assert it.run(two_sections(new_job), hooks, check_first=True).end_state is EndState.DONE
+    assert it.run(job, hooks, check_first=True).end_state is EndState.DONE
     assert len(asked) == 1
-    assert it.kinds[2:5] == ["checked", "armed", "started"]
-    assert it.kinds.count("hold") == it.kinds.count("resume") == 1
+    assert it.kinds == [
+        *("connected", "zeroed", "checked", "armed", "started", "hold", "resume", "pause", "section", "end")
+    ]
 
 
 def test_a_section_that_is_not_armed_ends_the_run(bench, new_job):
