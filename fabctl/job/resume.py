@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -350,7 +350,7 @@ def resume_run(past: Past, line: int | None = None, stock: Stock | None = None) 
     zero_mm = there.zero_mm if there else None
     entry = reenter(past.program, past.machine, line or past.line, zero_mm=zero_mm)
     latest = past.certain.latest
-    _demand_own_zero(latest.get("measured", {}), entry.section, past.name)
+    _demand_own_zero(latest, entry.section, past.name)
     # a tool that was measured in a pause has moved G54 since the run was armed
     offsets = latest.get("measured", latest.get("armed", {})).get("offsets") or {}
     guard = Guard(past.machine, there, offsets, top_mm=_top(entry, past.machine))
@@ -366,14 +366,23 @@ def resume_run(past: Past, line: int | None = None, stock: Stock | None = None) 
     return Resumption(past, entry, work, questions(entry, past.machine, certain=past.certain))
 
 
-def _demand_own_zero(measured: Facts, section: int, name: str) -> None:
-    """Demand that Z zero is that of the tool that comes next.
+def _demand_own_zero(latest: Mapping[str, Facts], section: int, name: str) -> None:
+    """Demand that Z zero is for certain that of the tool that comes next.
 
     Raises
     ------
     RefusedError
-        When a tool of a later section was measured: the zero is its own.
+        When a tool of a later section was measured, for the zero is its own; when the run ended between a
+        touch and the word that the zero has followed it.
     """
+    measured = latest.get("measured", {})
+    if latest.get("probed", {}).get("n", -1) > measured.get("n", -1):
+        raise RefusedError(
+            "the run ended while Z zero was set for another tool: which tool's it is now, is not certain",
+            file=name,
+            remedy="touch off Z with the tool that is in, then run its program from that line: "
+            "`fabctl run FILE --from LINE`",
+        )
     if measured.get("tool") == "new" and section < measured["section"]:
         raise RefusedError(
             f"Z zero was set for the tool of section {measured['section']}, and this is in section {section}",

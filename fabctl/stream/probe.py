@@ -241,12 +241,36 @@ async def measure_tool(
     """
     told = hooks or Hooks()
     found = await touch(link, machine, "Z", -1, feeler)
-    here, stood = _work(link)[2], link.mpos_mm
     await tell(link, told, "probed", axis="Z", touched_mm=found.machine_mm, spread_mm=found.spread_mm)
     if reference_mm is not None:
-        longer = found.machine_mm - reference_mm
-        await touch_off(link, machine, {"Z": here - longer}, system, told, at_mm=stood)
+        await take_up(link, machine, found.machine_mm - reference_mm, system=system, hooks=told)
     return found
+
+
+async def take_up(
+    link: Link, machine: Machine, longer_mm: float, *, system: str = "G54", hooks: Hooks | None = None
+) -> Zeroed:
+    """Let Z zero follow a tool that is longer than the one it was set with.
+
+    Parameters
+    ----------
+    link : Link
+        Idle.
+    machine : Machine
+    longer_mm : float
+        Negative for a shorter one.
+    system : str
+        Whose zero.
+    hooks : Hooks, optional
+        Told ``zeroed``.
+
+    Raises
+    ------
+    RefusedError, StoppedError
+        As for `touch_off`.
+    """
+    here, stood = _work(link)[2], link.mpos_mm
+    return await touch_off(link, machine, {"Z": here - longer_mm}, system, hooks or Hooks(), at_mm=stood)
 
 
 async def _search(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fabctl.errors import RefusedError
+from fabctl.errors import LinkError, RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.controller import read_offsets
 from fabctl.stream.link import Link
 from fabctl.stream.manual import attending, demand_idle, demand_place, travel
-from fabctl.stream.probe import PROBE_PIN, Feeler, Touched, measure_tool
+from fabctl.stream.probe import PROBE_PIN, Feeler, Touched, measure_tool, take_up
 from fabctl.stream.reach import demand_inside, reach_mm
 from fabctl.stream.replies import Point
 from fabctl.stream.run import Hooks
@@ -23,6 +23,7 @@ from fabctl.stream.tell import tell
 
 LOOSE_PLATE_MM = 30.0
 """Longest way down to a plate that lies below the tool."""
+UNSURE = "Z zero is the old tool's or the new one's, which of them is not certain: touch off Z anew"
 
 
 @dataclass
@@ -47,6 +48,7 @@ class ToolLength:
     reference_mm: float | None = None
     _known: bool = False
     _section: int = 1
+    _unsure: bool = False
 
     def pause(self, section: int) -> None:
         """Take note of a new pause: a touch of before counts when it was of this tool, on a fixed setter.
@@ -88,9 +90,16 @@ class ToolLength:
             try:
                 await self._touch(link, which, start)
             except RefusedError as error:
-                raise link.fail(Cause.PROBE, error.problem) from error
+                raise link.fail(Cause.PROBE, self._said(error.problem)) from error
+            except LinkError as error:
+                error.problem = self._said(error.problem)
+                raise
         finally:
             link.attend = before
+
+    def _said(self, problem: str) -> str:
+        """Say what went wrong, and that the zero is in doubt when it is."""
+        return f"{problem}; {UNSURE}" if self._unsure else problem
 
     async def _demand_ready(self, link: Link, which: Which | None) -> Point:
         """Return where the machine stands, when it may go and touch."""
@@ -133,10 +142,13 @@ class ToolLength:
         feeler = Feeler(depth_mm=LOOSE_PLATE_MM)
         if setter is not None:
             feeler = Feeler(setter.depth_mm, setter.fast_mm_min, setter.slow_mm_min)
-        reference = self.reference_mm if which is Which.NEW else None
-        found = await measure_tool(link, machine, feeler, reference_mm=reference, hooks=self.hooks)
+        found = await measure_tool(link, machine, feeler, hooks=self.hooks)
+        if which is Which.NEW and self.reference_mm is not None:
+            self._unsure = True
+            await take_up(link, machine, found.machine_mm - self.reference_mm, hooks=self.hooks)
         # before anything else: whoever resumes this run must know that the zero is another one
         await self._tell(link, which, found)
+        self._unsure = False
         if which is Which.NEW and self.box_mm is not None:
             x0, y0, z0, x1, y1, z1 = self.box_mm
             demand_inside(link, machine, (x0, y0, z0))

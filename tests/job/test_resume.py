@@ -459,12 +459,21 @@ def test_a_run_goes_on_with_the_zero_of_the_tool_that_was_measured_in_its_pause(
     armed = ("armed", ARMED[1] | {"offsets": old, "zero_mm": old["G54"]})
     started = ("started", STARTED[1] | {"zero_mm": old["G54"]})
     measured = ("measured", {"tool": "new", "section": 1, "offsets": new, "zero_mm": new["G54"]})
-    records = (armed, started, measured, ended("stopped, position known"))
+    records = (armed, started, ("probed", {}), measured, ended("stopped, position known"))
     task = resume_run(look_back(synthetic(tmp_path / "run", HOMED, own(0, HOMED), *records))).work
     assert task.stood.zero_mm == new["G54"]
     task.guard("armed", armed[1] | {"offsets": new, "zero_mm": new["G54"]})
     with pytest.raises(RefusedError, match="work zero has moved"):
         task.guard("armed", armed[1])
+
+
+def test_a_run_that_ended_while_the_zero_followed_a_tool_is_refused(tmp_path):
+    """Whether G10 took is not known: neither of the two zeros may be told to be the right one."""
+    measured = ("measured", {"tool": "old", "section": 2, "offsets": {}, "zero_mm": (1.0, 2.0, 3.0)})
+    records = (ARMED, STARTED, ("probed", {}), measured, ("probed", {}), ended("stopped, position known"))
+    past = look_back(synthetic(tmp_path / "run", HOMED, own(0, HOMED), *records))
+    with pytest.raises(RefusedError, match="is not certain"):
+        resume_run(past)
 
 
 def test_a_line_before_the_tool_that_was_measured_is_refused(tmp_path):

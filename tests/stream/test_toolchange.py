@@ -8,6 +8,7 @@ import pytest
 from fabctl.shop.setter import Setter
 from fabctl.sim.controller import Options
 from fabctl.sim.plant import Wiring
+from fabctl.sim.port import SimPort
 from fabctl.sim.protocol import hard_limit
 from fabctl.stream.reach import reach_mm
 from fabctl.stream.stops import Cause, EndState
@@ -21,17 +22,15 @@ HERE = (10.0, 20.0, 30.0)
 class Change:
     """A run of two sections, and a person with two tools between them."""
 
-    def __init__(self, bench, new_job, answers, *, setter=SETTER, longer_mm=2.5, plate_mm=-33.0, **options):
+    def __init__(self, bench, new_job, answers, *, setter=SETTER, longer_mm=2.5, plate_mm=-33.0, faults=()):
         self.answers, self.longer_mm = list(answers), longer_mm
-        self.wiring = Wiring(switches=setter is not None, probe_z_mm=plate_mm)
-        if setter is not None:
-            options = {"start_mm": (-50.0, -60.0, -10.0)} | options
-            self.it = bench(
-                PLYWOOD, options=Options(wiring=self.wiring, homed=True, **options), setter=setter
-            )
-        else:
-            options = {"start_mm": (0.0, 0.0, 0.0)} | options
-            self.it = bench(options=Options(wiring=self.wiring, homed=True, **options))
+        wiring = Wiring(switches=setter is not None, probe_z_mm=plate_mm)
+        name, start_mm = (PLYWOOD, (-50.0, -60.0, -10.0)) if setter else ("router-3018", (0.0, 0.0, 0.0))
+        options = Options(wiring=wiring, homed=True, start_mm=start_mm)
+        self.it = bench(name, options=options, setter=setter)
+        if faults:
+            values = self.it.machine.settings()
+            self.it.port = SimPort(values, options, tamper=self.it.wire, faults=faults, seed=1)
         # the board has a copy of its own
         self.wiring = self.it.port.controller.board.plant.wiring
         self.job = new_job()
