@@ -31,7 +31,7 @@ KILLS, HANGS = 63, 60
 COUNT_AT_POINTS = 4
 BLUR_S = 0.1
 LIFE_S = 6.0
-"""Kills are spread over the first so many seconds after the runs were asked for; ends are among the points."""
+"""Kills are spread over so many seconds from when the runs were asked for; ends are among the points."""
 SAID_GUARD = (
     "From `kill -9`, or a standstill, of a daemon with machines under way until the guard's `!` is read at "
     "the far end of each wire: `killed` and `hung` on boards that only keep time, with `python -m "

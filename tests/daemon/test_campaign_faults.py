@@ -25,7 +25,7 @@ FEW = ("byte-flipped", "ok-lost", "reboot", "usb-gone", "frozen", "reply-packet-
 
 
 def test_law_a_run_ends_in_the_truth_whatever_goes_wrong_and_its_neighbours_are_done():
-    tasks = [(kind, 3) for kind in FEW] + [(NEIGHBOUR, 0), (NEIGHBOUR, 1)]
+    tasks = [*((kind, 3) for kind in FEW), ("line-lost", 0), (NEIGHBOUR, 0), (NEIGHBOUR, 1)]
     verdicts = kept_batch(0, tasks, None)
     assert [(task, verdict.lies) for task, verdict in zip(tasks, verdicts, strict=True) if verdict.lies] == []
     assert {verdict.end for verdict in verdicts} <= ENDS
