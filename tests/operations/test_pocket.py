@@ -23,6 +23,7 @@ def all_cuts(made):
 
 @settings(max_examples=30)
 @example([20.0, 29.0, 8.0, 9.0, 27.0], 1.5, 0.75, True)  # the way between two rings led over the island
+@example([3.0] * 5, 8.0, 0.5, False)  # too narrow for the tool
 @given(radii, st.floats(1.5, 8), st.floats(0.15, 0.95), st.booleans())
 def test_a_pocket_clears_what_the_tool_reaches_and_nothing_else(bench, r, diameter, share, island):
     path = bench.polar(r)

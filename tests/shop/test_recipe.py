@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from fabctl.errors import InputError, RefusedError
@@ -156,7 +156,8 @@ def test_a_slow_machine_slows_the_spindle_so_that_chips_stay_thick():
     assert any("feed held at the machine's 1500" in note for note in found.notes)
 
 
-@given(st.floats(1, 200), st.floats(0.3, 12))
+@example(0.5, 12.0)  # too weak
+@given(st.floats(0.2, 200), st.floats(0.3, 12))
 def test_the_beam_brings_the_same_energy_whatever_its_power(power_w, thickness_mm):
     material = replace(MATERIALS["plywood-3"], thickness_mm=thickness_mm)
     laser = replace(LASER, head=replace(LASER.head, power_w=power_w))

@@ -4,7 +4,7 @@ import math
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fabctl.errors import ProfileError
@@ -158,21 +158,22 @@ def test_plain_names_are_accepted(name):
     assert is_name(name)
 
 
-@given(
-    st.dictionaries(
-        st.one_of(st.sampled_from([key.name for key in TABLE.keys]), st.text(max_size=8)),
-        st.recursive(
-            st.one_of(
-                st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.datetimes()
-            ),
-            lambda inner: st.one_of(
-                st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=9), inner, max_size=3)
-            ),
-            max_leaves=5,
+ANYTHING = st.dictionaries(
+    st.one_of(st.sampled_from([key.name for key in TABLE.keys]), st.text(max_size=8)),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.datetimes()),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=9), inner, max_size=3)
         ),
-        max_size=6,
-    )
+        max_leaves=5,
+    ),
+    max_size=6,
 )
+
+
+@given(st.one_of(ANYTHING, ANYTHING.map(lambda data: data | {"name": "a"})))
+@example({"name": "a", "feed_mm_min": 5000})
+@example({"name": "a", "feed_mm_min": 5001})
 def test_check_either_returns_every_key_or_raises_profile_error(data):
     values = None
     with suppress(ProfileError):

@@ -72,6 +72,14 @@ def test_the_error_measured_is_the_largest_distance_of_vertices_and_chords(seed,
         assert far - 1e-9 <= error * tolerance <= far + longest**2 / radius / 4
 
 
+def test_a_straight_way_has_no_bend():
+    way = np.column_stack((np.linspace(0, 4, 80), np.linspace(0, 3, 80)))
+    it = gauge(way, 0.001)
+    _, bend = it.probe(*whole(way))
+    assert bend[0] == pytest.approx(0, abs=1e-12)
+    assert it.measure(*whole(way), bend)[0] <= 1
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 10**6))
 def test_no_other_bend_is_much_better_than_the_one_found(seed):
