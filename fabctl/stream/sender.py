@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.shop.machine import Machine
+from fabctl.stream.account import Account
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect, read_offsets
 from fabctl.stream.ending import SETTLE_S, compare_words, stand_idle
@@ -27,8 +28,8 @@ from fabctl.stream.port import Port, Wakeable
 from fabctl.stream.prepare import home_machine, set_zero
 from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import Point, State, Status
-from fabctl.stream.run import Fact, Hooks, Order, Pause, Progress, RunResult
-from fabctl.stream.stops import STOPS, Cause, EndState
+from fabctl.stream.run import Fact, Hooks, Order, Pause, RunResult
+from fabctl.stream.stops import Cause
 from fabctl.stream.tell import tell
 from fabctl.stream.text import Text, WireLine, read_text
 from fabctl.stream.toolchange import ToolLength
@@ -123,7 +124,7 @@ class _Run:
         self._text = text
         self._hooks = hooks
         self._watch = Watch(link, PathWatch((), (0, 0, 0), 0, 0), laser=False)
-        self._start_s = link.port.clock_s()
+        self._account = self._open_account()
         self._section = 1
         self._adjusting = Adjusting(link, hooks.operator)
         self._length = ToolLength(order.machine, hooks, order.box_mm)
@@ -141,7 +142,9 @@ class _Run:
             await self._stream(self._text.wire_lines())
             await self._finish()
         except LinkError as error:
-            return await self._stop(link.cause or Cause.PORT_LOST, error.problem)
+            cause = link.cause or Cause.PORT_LOST
+            outcome = await halt(link, cause, braking_limit_s(self._order.machine))
+            return self._account.conclude(cause, error.problem, outcome)
         except GeneratorExit:
             # nobody drives this any more: no byte can be sent from here
             raise
@@ -151,12 +154,10 @@ class _Run:
             error.add_note(f"the machine was stopped: {_say(outcome)}")
             with contextlib.suppress(FabctlError, OSError):
                 # it may be the journal itself that failed
-                self._conclude(Cause.INTERRUPTED, f"{type(error).__name__}: {error}", outcome)
+                self._account.conclude(Cause.INTERRUPTED, f"{type(error).__name__}: {error}", outcome)
             raise
-        off = head_is_off(link)
-        result = self._result(Cause.DONE, "", Outcome(True, off, link.mpos_mm, link.work_mm))
-        self._tell_end(result)
-        return result
+        outcome = Outcome(True, head_is_off(link), link.mpos_mm, link.work_mm)
+        return self._account.conclude(Cause.DONE, "", outcome)
 
     async def _prepare(self) -> None:
         order, link, hooks = self._order, self._link, self._hooks
@@ -220,8 +221,12 @@ class _Run:
         )
         self._watch = Watch(link, path, laser=machine.head.kind == "laser", machine=machine)
         self._words = Words()
-        self._start_s = link.port.clock_s()
+        self._account = self._open_account()
         self._watch.restart()
+
+    def _open_account(self) -> Account:
+        now_s = self._link.port.clock_s()
+        return Account(self._watch, self._hooks, self._text.lines, self._controller.notes, now_s)
 
     async def _check(self) -> None:
         """Send everything through check mode: parsed with all its limits, nothing moves."""
@@ -283,13 +288,13 @@ class _Run:
             if isinstance(event, Status):
                 fresh = event
                 self._watch.look(event)
-                self._report(event)
+                self._account.report(event)
         self._adjusting.look(fresh)
         if link.connection.state in PAUSED:
             await self._stay_held(asked=False)
 
     async def _stay_held(self, *, asked: bool) -> None:
-        await stay_held(self._link, self._order.machine, self._hooks, self._report, asked=asked)
+        await stay_held(self._link, self._order.machine, self._hooks, self._account.report, asked=asked)
         self._watch.restart()
 
     def _attend(self) -> None:
@@ -355,77 +360,8 @@ class _Run:
             _demand_position(self._link, self._order.machine, end_mm)
         _demand_head_off(self._link)
 
-    def _report(self, status: Status) -> None:
-        connection = self._link.connection
-        self._hooks.progress(
-            Progress(
-                sent=connection.sent,
-                acknowledged=connection.acknowledged,
-                executed=connection.executed,
-                at_most=self._at_most(),
-                lines=self._text.lines,
-                state=status.state.value,
-                work_mm=self._link.work_mm,
-                feed_mm_min=status.feed_mm_min,
-                speed=status.speed,
-                elapsed_s=self._link.port.clock_s() - self._start_s,
-                checking=status.state is State.CHECK,
-            )
-        )
-
-    def _at_most(self) -> int:
-        connection = self._link.connection
-        return min(connection.sent, max(connection.executed, self._watch.place.at_most))
-
     async def _tell(self, kind: str, **facts: Fact) -> None:
         await tell(self._link, self._hooks, kind, **facts)
-
-    async def _stop(self, cause: Cause, reason: str) -> RunResult:
-        outcome = await halt(self._link, cause, braking_limit_s(self._order.machine))
-        return self._conclude(cause, reason, outcome)
-
-    def _conclude(self, cause: Cause, reason: str, outcome: Outcome) -> RunResult:
-        if outcome.position_known:
-            self._watch.locate()
-        result = self._result(cause, reason, outcome)
-        # the machine stands already: nothing waits for these two
-        self._hooks.transition("stop", {"cause": cause.value, "reason": reason})
-        self._tell_end(result)
-        return result
-
-    def _tell_end(self, result: RunResult) -> None:
-        facts: dict[str, Fact] = {
-            "end_state": result.end_state.value,
-            "executed": result.executed,
-            "at_most": result.at_most,
-            "head_off": result.head_off,
-            "work_mm": result.work_mm,
-            "mpos_mm": result.mpos_mm,
-            "sent": result.sent,
-            "acknowledged": result.acknowledged,
-            "cause": result.cause.value,
-        }
-        self._hooks.transition("end", facts)
-
-    def _result(self, cause: Cause, reason: str, outcome: Outcome) -> RunResult:
-        best = STOPS[cause].best
-        end_state = best if outcome.position_known or best is EndState.DONE else EndState.UNKNOWN
-        connection = self._link.connection
-        return RunResult(
-            end_state=end_state,
-            cause=cause,
-            reason=reason,
-            sent=connection.sent,
-            acknowledged=connection.acknowledged,
-            executed=connection.executed,
-            at_most=self._at_most() if outcome.position_known else connection.sent,
-            lines=self._text.lines,
-            duration_s=self._link.port.clock_s() - self._start_s,
-            head_off=outcome.head_off,
-            mpos_mm=outcome.mpos_mm,
-            work_mm=outcome.work_mm,
-            notes=self._controller.notes,
-        )
 
 
 def _corners(box_mm: tuple[float, ...]) -> tuple[Point, Point]:
