@@ -184,7 +184,7 @@ class Keeper:
         ----------
         name : str
             ``status``, ``hold``, ``resume``, ``abort``, ``reset``, ``renew``, ``let_go``, ``answer``,
-            ``run``, or an action.
+            ``measure`` in a pause, ``run``, or an action.
         args : dict
             What it needs.
         reply : callable
@@ -199,7 +199,7 @@ class Keeper:
         """
         if name == "status":
             reply(self.snapshot())
-        elif name in _HANDS or (name == "override" and self._doing is not None):
+        elif name in _HANDS or (name in _BOTH and self._doing is not None):
             reply(self._hand(name, args))
         elif name == "run" and not isinstance(args.get("folder"), str):
             raise InputError("a run without its folder", remedy="use a fabctl of the same version")
@@ -221,6 +221,8 @@ class Keeper:
             shares = {key: whole_number(value, key) for key, value in args.items() if value is not None}
             demand_possible(replace(Overrides(), **shares))
             doing.operator.override(**shares)
+        elif name == "measure":
+            self._measure(doing, args)
         else:
             getattr(doing.operator, name)()
         if self._task is not None:
@@ -237,6 +239,19 @@ class Keeper:
                 remedy="answer when it is asked",
             )
         doing.answers[section] = args.get("yes") is True
+
+    def _measure(self, doing: Doing, args: Json) -> None:
+        """Let a run that is paused measure the tool in the head."""
+        if doing.pause is None:
+            raise RefusedError(
+                f"the machine is busy: {doing.name}, and not in a pause",
+                file=self.machine.name,
+                remedy="measure when it asks for the next tool, or when it is done",
+            )
+        try:
+            doing.operator.measure(str(args.get("tool")))
+        except ValueError as error:
+            raise InputError(f"{args.get('tool')!r} is no tool to measure", remedy="old or new") from error
 
     def _begin_doing(self, name: str, args: Json, reply: Reply) -> None:
         if self._link is None or self._task is None:
@@ -431,6 +446,8 @@ class Keeper:
         self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
 
+_BOTH = frozenset({"override", "measure"})
+"""Acts of a machine at rest, and a hand on a run."""
 _HANDS = frozenset({"hold", "resume", "abort", "reset", "renew", "let_go", "answer"})
 
 
