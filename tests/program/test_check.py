@@ -311,6 +311,11 @@ def test_coolant_is_kept():
     assert "M8 G1X5F100 X6 M9 X7" in own.text.decode().replace("\n", " ")
 
 
+def test_coolant_is_off_at_the_end_though_the_program_forgets_it():
+    own = rewrite(read((HEADER + "M8\nG1X5F100\nX6").encode()), ROUTER)
+    assert own.text.decode().split()[-4:] == ["M9", "G0Z5", "M5", "M2"]
+
+
 def test_rapids_of_a_written_program_never_count_as_plunges():
     rows = np.zeros(4, MOVE)
     rows["motion"] = [RAPID, FEED, FEED, RAPID]

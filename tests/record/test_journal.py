@@ -111,6 +111,18 @@ def test_lines_of_a_check_pass_moved_nothing(tmp_path):
     journal.close()
 
 
+def test_what_happened_in_a_check_pass_is_not_the_latest_of_the_run(tmp_path):
+    journal = Journal(tmp_path, Clock())
+    journal.transition("armed", {"lines": 1000})
+    journal.transition("hold", {})
+    journal.transition("resume", {})
+    journal.sending(9)
+    journal.progress(Counts(0, 9, 9, 9))
+    journal.transition("started", {})
+    assert set(last_certain(tmp_path).latest) == {"armed", "started"}
+    journal.close()
+
+
 def _whole(journal):
     """Close a journal and return its bytes without the mark of the end, and where each record ends."""
     journal.close()
