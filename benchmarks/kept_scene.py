@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.course import Course, Truth, course, lies
 from benchmarks.fault_judge import ALLOWED_MM
 from benchmarks.kept_boards import BoardSpec, Known
@@ -25,6 +27,7 @@ from fabctl.record.statement import Statement
 from fabctl.record.workorder import LEGS_NAME, ORDER_NAME, PROGRAM_NAME
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import machine_digest
+from fabctl.stream.stops import EndState
 
 MACHINE = "router-3018"
 LINES, PAUSE_AT, HOLD_AT, ABORT_AT = 500, 300, 150, 350
@@ -36,6 +39,7 @@ GUARD_LIMIT_S = 15.0
 SILENCE_S = 0.5
 GUARDED_S = 1.5
 LOST_MM = 0.1
+STOOD_S = 0.02
 LOOK_S = 1.0
 """How long a new daemon is watched for whether it starts something by itself."""
 
@@ -325,11 +329,24 @@ def _judged(scene: Scene, index: int, known: Known) -> Try:
         found.untrue.append(f"not held in time: {found.held_s}")
     if found.held_s is not None and scene.stood_s > SILENCE_S:
         found.untrue += _moved_on(known, struck_s + found.held_s, restart_s)
+    if row is not None and not goes_on:
+        found.untrue += _guarded(row, known, struck_s)
     if goes_on:
         found.untrue += _goes_on(scene, index, known, found)
     if known.head_on:
         found.untrue.append("the head is on")
     return found
+
+
+def _guarded(row: dict[str, Any], known: Known, since_s: float) -> Iterator[str]:
+    """Compare what `fabctl status` says of the guard with what the machine knows."""
+    if row["state"] == "crashed" and not row["guard"]:
+        yield "the guard held and reset it, and `fabctl status` does not say so"
+    reset_s = known.heard(b"\x18", since_s)
+    if row["guard"] == EndState.KNOWN.value and math.isfinite(reset_s):
+        made = np.diff(known.trace.position(np.array([reset_s - STOOD_S, reset_s + STOOD_S])), axis=0)
+        if np.abs(made).max() > 0:
+            yield "the guard says that the position is known, and reset it in motion"
 
 
 def _moved_on(known: Known, held_s: float, until_s: float) -> Iterator[str]:
