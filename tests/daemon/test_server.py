@@ -185,10 +185,12 @@ if os.environ.get("UNGUARDED"):
 from fabctl.cli.main import main
 def fail(number, frame):
     if "selectors" not in frame.f_code.co_filename:
-        os.kill(os.getpid(), number)
+        # among the coroutines it would be a mistake of one machine's work: a little later, then
+        signal.setitimer(signal.ITIMER_REAL, 0.003)
         return
     raise ValueError("a mistake")
 signal.signal(signal.SIGUSR1, fail)
+signal.signal(signal.SIGALRM, fail)
 sys.argv[0] = "fabctl"
 sys.exit(main())
 """
