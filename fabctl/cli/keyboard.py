@@ -159,16 +159,17 @@ def keys_of_terminal() -> Iterator[Keyboard]:
         When standard input is no terminal.
     """
     demand_terminal()
-    if sys.platform == "win32":
-        yield _Console()
-        return
-    with _raw(sys.stdin.fileno()) as keyboard:
+    with _ready() as keyboard:
         yield keyboard
 
 
 if sys.platform == "win32":
     import msvcrt
     import time
+
+    @contextlib.contextmanager
+    def _ready() -> Iterator[Keyboard]:
+        yield _Console()
 
     class _Console:
         """A Windows console."""
@@ -182,7 +183,8 @@ if sys.platform == "win32":
             while msvcrt.kbhit():
                 typed = msvcrt.getwch()
                 if typed in {"\x00", "\xe0"}:
-                    found.append(_SCAN_CODES.get(msvcrt.getwch()))
+                    # à begins like an arrow, and nothing follows it
+                    found.append(_SCAN_CODES.get(msvcrt.getwch()) if msvcrt.kbhit() else None)
                 else:
                     found.append(Key.STOP if typed == "\x1b" else _PLAIN.get(typed))
             return [key for key in found if key is not None]
@@ -194,7 +196,8 @@ else:
     import time
 
     @contextlib.contextmanager
-    def _raw(descriptor: int) -> Iterator[Keyboard]:
+    def _ready() -> Iterator[Keyboard]:
+        descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
         iflag, oflag, cflag, lflag, ispeed, ospeed, chars = termios.tcgetattr(descriptor)
         # Ctrl-S would hold the screen and Ctrl-Z this process, with a machine under its hand
