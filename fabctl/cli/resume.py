@@ -59,8 +59,9 @@ def resume(
     its head on above the stock, feeds down where it has cut already, and goes on with the first line that is
     not proven to be done. It is asked first whether tool, stock and work zero are as they were.
     """
-    from fabctl.job.resume import find_run, look_back, resume_run
+    from fabctl.job.resume import look_back, resume_run
     from fabctl.job.world import demand_same_world
+    from fabctl.record.run import find_run
     from fabctl.shop.machine import load_machine
 
     root = Path(out) if out else None

@@ -79,8 +79,8 @@ def _blocks(
 
 
 def _folders(run: str | None, out: str | None, *, all_: bool) -> tuple[Path, ...]:
-    from fabctl.record.run import run_folders
-    from fabctl.record.statement import find_run, latest_of_each_machine
+    from fabctl.record.run import find_run, run_folders
+    from fabctl.record.statement import latest_of_each_machine
 
     root = Path(out) if out else None
     if root is not None and not root.is_dir():

@@ -17,18 +17,15 @@ from fabctl.program.check import permit
 from fabctl.program.model import Program
 from fabctl.program.resume import ReEntry, cuts, reenter
 from fabctl.program.state import own_program
-from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.process import lives
-from fabctl.record.run import RunEntry, RunRecord, list_runs, read_run, runs_folder
+from fabctl.record.run import RunEntry, RunRecord, list_runs, read_run
 from fabctl.record.workorder import PROGRAM_NAME
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.permit import machine_digest
 from fabctl.shop.stock import Stock
 from fabctl.stream.stops import EndState
 from fabctl.toolpath.moves import lengths
-
-LAST = "last"
 
 
 @dataclass(frozen=True)
@@ -117,37 +114,6 @@ class Resumption:
     entry: ReEntry
     work: Work
     questions: tuple[str, ...]
-
-
-def find_run(name: str, root: Path | None = None) -> Path:
-    """Find a run's folder.
-
-    Parameters
-    ----------
-    name : str
-        The folder, a run's name, the beginning of one, or ``last``.
-    root : Path, optional
-        Where runs stand; the person's own place for runs when left out.
-
-    Raises
-    ------
-    InputError
-        When there is no such run, or more than one.
-    """
-    folder = Path(name)
-    if (folder / JOURNAL_NAME).is_file():
-        return folder
-    where = root or runs_folder()
-    entries = [entry for entry in list_runs(where) if entry.certain is not None]
-    if name == LAST:
-        found = entries[:1]
-    else:
-        exact = [entry for entry in entries if entry.name == name]
-        found = exact or [entry for entry in entries if entry.name.startswith(name)]
-    if len(found) == 1:
-        return found[0].folder
-    seen = f"{len(found)} runs are called so" if found else "there is no such run"
-    raise InputError(seen, file=name, remedy="name one that `fabctl runs` lists, in full, or its folder")
 
 
 def look_back(folder: Path, machine: Machine | None = None) -> Past:

@@ -13,6 +13,8 @@ from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.values import read_value, write_value
 
 RECORD_NAME = "run.json"
+LAST = "last"
+"""The name of the newest run."""
 VIRTUAL = "sim://"
 """Begins the name of every port to a virtual controller that lives in the sender's own process."""
 
@@ -227,6 +229,41 @@ def run_folders(root: Path | None = None) -> tuple[Path, ...]:
     if not root.is_dir():
         return ()
     return tuple(sorted((path for path in root.iterdir() if path.is_dir()), reverse=True))
+
+
+def find_run(name: str, root: Path | None = None) -> Path:
+    """Find a run's folder by its name, or by its path.
+
+    Parameters
+    ----------
+    name : str
+        As `fabctl runs` lists it, its beginning when no other run begins so, a path, or ``last``: the newest
+        that has a journal.
+    root : Path, optional
+        Where runs stand; `runs_folder` when not given.
+
+    Raises
+    ------
+    InputError
+        When there is no such run, or more than one.
+    """
+    root = root or runs_folder()
+    folders = run_folders(root)
+    if name == LAST:
+        found = [folder for folder in folders if (folder / JOURNAL_NAME).is_file()][:1]
+    elif Path(name).name == name:
+        exact = [folder for folder in folders if folder.name == name]
+        found = exact or [folder for folder in folders if folder.name.startswith(name)]
+    else:
+        found = []
+    if len(found) > 1:
+        listed = ", ".join(folder.name for folder in found[:3])
+        raise InputError(f"{name!r} is the beginning of {len(found)} runs: {listed} …", remedy="say more")
+    if not found and Path(name).is_dir():
+        found = [Path(name)]
+    if not found:
+        raise InputError(f"there is no run {name!r}", file=str(root), remedy="`fabctl runs` lists them")
+    return found[0]
 
 
 def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fabctl.errors import FabctlError, InputError
+from fabctl.errors import FabctlError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Certain, first_record, last_certain
 from fabctl.record.process import lives
@@ -157,36 +157,6 @@ def latest_of_each_machine(root: Path | None = None) -> tuple[Path, ...]:
     for folder in run_folders(root):
         newest.setdefault(_machine(folder), folder)
     return tuple(newest.values())
-
-
-def find_run(name: str, root: Path | None = None) -> Path:
-    """Find a run by its name, or by the path of its folder.
-
-    Parameters
-    ----------
-    name : str
-        As `fabctl runs` lists it, its beginning when no other run begins so, or a path.
-    root : Path, optional
-        Where runs stand; `runs_folder` when not given.
-
-    Raises
-    ------
-    InputError
-        When there is no such run, or more than one.
-    """
-    root = root or runs_folder()
-    if Path(name).name == name:
-        if (root / name).is_dir():
-            return root / name
-        found = [folder for folder in run_folders(root) if folder.name.startswith(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            listed = ", ".join(folder.name for folder in found[:3])
-            raise InputError(f"{name!r} is the beginning of {len(found)} runs: {listed} …", remedy="say more")
-    if Path(name).is_dir():
-        return Path(name)
-    raise InputError(f"there is no run {name!r}", file=str(root), remedy="`fabctl runs` lists them")
 
 
 def _machine(folder: Path) -> tuple[str, bool]:

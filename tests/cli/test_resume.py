@@ -58,7 +58,7 @@ def test_a_run_goes_on_to_its_end_and_its_record_names_the_run_before(fabctl, st
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        (["resume", "nothing"], 3, "there is no such run"),
+        (["resume", "nothing"], 3, "there is no run 'nothing'"),
         (["resume", "RUN", "--confirm", "laser-400"], 3, "--confirm laser-400, but the machine is"),
         (["resume", "RUN", "--port", "/dev/no-such-port"], 4, "nothing of it is cut on"),
         (["resume", "RUN", "--from", "9999"], 3, "are proven to be carried out"),

@@ -11,7 +11,7 @@ from fabctl.daemon.recorded import Watchers
 from fabctl.errors import InputError, RefusedError
 from fabctl.job.folder import LEG, Work, leg_rows
 from fabctl.job.plan import time_program
-from fabctl.job.resume import enter_at, find_run, look_back, open_conditions, refuse, resume_run
+from fabctl.job.resume import enter_at, look_back, open_conditions, refuse, resume_run
 from fabctl.job.run import carry_out, open_bench
 from fabctl.program.arcs import is_arc, to_chords
 from fabctl.program.check import permit, rewrite
@@ -492,14 +492,6 @@ def test_a_line_of_a_foreign_file_is_found_in_what_was_written_of_it():
     assert entry.steps[-1].endswith("G1Y50.8F254S9000")
     assert (task.resumes, task.first_line) == ("", entry.line)
     assert np.isnan(np.frombuffer(leg_rows(task), LEG)["end"][0, 2])
-
-
-def test_a_run_is_found_by_name_beginning_folder_or_as_the_last(stopped):
-    root = stopped.parent
-    for name in (stopped.name, stopped.name[:8], str(stopped), "last"):
-        assert find_run(name, root) == stopped
-    with pytest.raises(InputError, match="there is no such run"):
-        find_run("nothing", root)
 
 
 def test_what_only_a_person_knows_is_asked(stopped):

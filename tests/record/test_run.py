@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from fabctl.errors import InputError
+from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Journal
 from fabctl.record.run import (
     RunRecord,
+    find_run,
     list_runs,
     new_run_folder,
     port_of_run,
@@ -105,3 +107,21 @@ def test_a_run_on_the_virtual_controller_is_no_run_of_the_machine(tmp_path):
 
 def test_without_a_journal_nobody_knows_the_port(tmp_path):
     assert port_of_run(tmp_path) == ""
+
+
+def test_a_run_is_found_by_name_by_the_beginning_of_it_by_path_and_as_the_last(tmp_path):
+    names = ("20260301-1-part", "20260301-1-part-2", "20260302-1-part", "20260303-1-part")
+    for name in names:
+        (tmp_path / name).mkdir()
+    for name in names[:3]:
+        (tmp_path / name / JOURNAL_NAME).write_bytes(b"")
+    for name in names:
+        assert find_run(name, tmp_path).name == name, "the name itself, before those it is the beginning of"
+        assert find_run(str(tmp_path / name), tmp_path / "elsewhere").name == name
+    assert find_run("20260302", tmp_path).name == names[2]
+    assert find_run("last", tmp_path).name == names[2], "the newest that has a journal"
+    with pytest.raises(InputError, match="beginning of 2 runs: 20260301-1-part-2, 20260301-1-part "):
+        find_run("20260301", tmp_path)
+    for name in ("x", "last"):
+        with pytest.raises(InputError, match=f"no run '{name}'"):
+            find_run(name, tmp_path / "empty")

@@ -7,11 +7,10 @@ from datetime import datetime
 import pytest
 
 from fabctl.daemon.guard import GUARD_LOG as THE_GUARDS_OWN
-from fabctl.errors import InputError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import Journal
 from fabctl.record.run import run_folders
-from fabctl.record.statement import GUARD_LOG, find_run, latest_of_each_machine, statement
+from fabctl.record.statement import GUARD_LOG, latest_of_each_machine, statement
 
 
 @pytest.fixture
@@ -165,17 +164,6 @@ def test_nobody_is_sent_to_look_for_the_position_of_a_virtual_machine(tmp_path):
     journal.transition("started", {})
     journal.transition("end", {"end_state": "stopped, position unknown"})
     assert statement(tmp_path).advice == "start again: it was on the virtual controller, nothing is cut"
-
-
-def test_a_run_is_found_by_name_by_the_beginning_of_it_and_by_path(tmp_path, journal):
-    (tmp_path / "20260302-1").mkdir()
-    folder = journal.path.parent
-    assert find_run(folder.name, tmp_path) == find_run("20260301", tmp_path) == folder
-    assert find_run(str(folder), tmp_path / "elsewhere") == folder
-    with pytest.raises(InputError, match="beginning of 2 runs"):
-        find_run("202603", tmp_path)
-    with pytest.raises(InputError, match="no run 'x'"):
-        find_run("x", tmp_path)
 
 
 def test_a_journal_of_something_else_is_no_reason_to_fail(tmp_path):
