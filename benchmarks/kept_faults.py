@@ -333,25 +333,27 @@ def _program_lines(known: Known, since_s: float, until_s: float) -> bytes:
     return b"".join(line + b"\n" for line in text.split(b"\n")[:-1] if line and not line.startswith(b"$"))
 
 
-def batches(kinds: Iterable[str], seeds: int) -> list[list[tuple[str, int]]]:
+def batches(kinds: Iterable[str], seeds: int, first_seed: int = 0) -> list[list[tuple[str, int]]]:
     """Share kinds and seeds out to daemons: twelve faulty machines and four sound ones each."""
     kinds = [kind for kind in kinds if kind not in LEFT_OUT]
-    tasks = [(kind, seed) for seed in range(seeds) for kind in kinds if kind != STALL]
+    wanted = range(first_seed, first_seed + seeds)
+    tasks = [(kind, seed) for seed in wanted for kind in kinds if kind != STALL]
     found = []
     for number, first in enumerate(range(0, len(tasks), FAULTY)):
-        sound = [(NEIGHBOUR, number * SOUND + at) for at in range(SOUND)]
+        sound = [(NEIGHBOUR, (first_seed * len(kinds) + number) * SOUND + at) for at in range(SOUND)]
         found.append([*tasks[first : first + FAULTY], *sound])
     if STALL in kinds:
-        stalls = [(STALL, seed) for seed in range(seeds)]
+        stalls = [(STALL, seed) for seed in wanted]
         found += [stalls[first : first + FAULTY] for first in range(0, seeds, FAULTY)]
     return found
 
 
 def kept_batch(number: int, tasks: Sequence[tuple[str, int]], folder: Path | None) -> list[Verdict]:
     """Run a batch until its boards kept time, at most five times, or read what was kept of it."""
-    path = None if folder is None else folder / f"batch-{number}.json"
+    first = min(seed for kind, seed in tasks if kind != NEIGHBOUR)
+    path = None if folder is None else folder / f"batch-{number}-from-{first}.json"
     if path is not None and path.exists():
-        return [Verdict(**kept) for kept in json.loads(path.read_text(encoding="utf-8"))["verdicts"]]
+        return [Verdict(**one) for one in json.loads(path.read_text(encoding="utf-8"))["verdicts"]]
     for _ in range(5):
         verdicts, late = batch(tasks)
         if not late:
@@ -359,8 +361,8 @@ def kept_batch(number: int, tasks: Sequence[tuple[str, int]], folder: Path | Non
     else:
         raise RuntimeError("the boards' process never got its core in time: let less run beside it")
     if path is not None:
-        kept = {"tasks": tasks, "verdicts": [asdict(verdict) for verdict in verdicts]}
-        path.write_text(json.dumps(kept), encoding="utf-8")
+        whole = {"tasks": tasks, "verdicts": [asdict(verdict) for verdict in verdicts]}
+        path.write_text(json.dumps(whole), encoding="utf-8")
     return verdicts
 
 
@@ -370,6 +372,7 @@ def campaign(
     folder: Path | None = None,
     at_once: int = 1,
     tell: Callable[[str], None] = print,
+    first_seed: int = 0,
 ) -> dict[str, list[Verdict]]:
     """Run all seeds of some kinds, by kind; the sound machines under a name of their own.
 
@@ -377,17 +380,18 @@ def campaign(
     ----------
     kinds : iterable of str
     seeds : int
-        From 0.
+        How many.
     folder : Path, optional
         Where finished batches are kept.
     at_once : int
         Daemons beside each other.
     tell : callable
         Told of each batch that is done.
+    first_seed : int
     """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    shared = batches(kinds, seeds)
+    shared = batches(kinds, seeds, first_seed)
     found: dict[str, list[Verdict]] = {}
     with ThreadPoolExecutor(at_once) as pool:
         done = pool.map(kept_batch, range(len(shared)), shared, [folder] * len(shared))
@@ -397,6 +401,16 @@ def campaign(
             wrong = [f"{task}: {v.lies}" for task, v in zip(tasks, verdicts, strict=True) if v.lies]
             tell(f"batch {number} of {len(shared)}: {len(wrong)} lies {wrong or ''}")
     return found
+
+
+def kept(folder: Path) -> dict[str, list[Verdict]]:
+    """Read all that was kept in a folder, by kind."""
+    found: dict[str, list[Verdict]] = {}
+    for path in sorted(folder.glob("batch-*.json")):
+        of_batch = json.loads(path.read_text(encoding="utf-8"))
+        for (kind, _), verdict in zip(of_batch["tasks"], of_batch["verdicts"], strict=True):
+            found.setdefault(kind, []).append(Verdict(**verdict))
+    return {kind: found[kind] for kind in sorted(found)}
 
 
 def record(found: dict[str, list[Verdict]]) -> None:
@@ -414,6 +428,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kept_faults", description=__doc__)
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="kinds of faults; all by default")
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="N")
+    parser.add_argument("--kept", action="store_true", help="run nothing: take all that --keep holds")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is done, and go on from there")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="daemons beside each other")
     parser.add_argument("--write", action="store_true", help="write the figures of docs/reliability.md")
@@ -421,12 +437,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in options.kinds if name not in KINDS]
     if unknown:
         raise InputError(f"no kind {', '.join(unknown)}", remedy=f"there are: {', '.join(KINDS)}")
-    found = campaign(
-        options.kinds or list(KINDS),
-        options.seeds,
-        options.keep,
-        options.at_once,
-        lambda text: print(text, file=sys.stderr, flush=True),
+    if options.kept and options.keep is None:
+        parser.error("--kept says nothing without --keep FOLDER")
+    found = (
+        kept(options.keep)
+        if options.kept
+        else campaign(
+            options.kinds or list(KINDS),
+            options.seeds,
+            options.keep,
+            options.at_once,
+            lambda text: print(text, file=sys.stderr, flush=True),
+            options.first_seed,
+        )
     )
     if options.write:
         record(found)
