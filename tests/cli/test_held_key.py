@@ -1,5 +1,8 @@
 """What arrivals of a key mean, and what a terminal's bytes are."""
 
+import io
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +127,20 @@ def test_whatever_a_terminal_sends_the_decoder_goes_on(text, cuts):
         assert all(isinstance(key, Key) for key in decoder.feed(text[:cut], now_s))
         text, now_s = text[cut:], now_s + 0.01
     assert decoder.feed("\x1b[A", now_s + 1) == [Key.UP]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "standard input is none"),
+        (("x5",), "--keys beside x5"),
+        (("--json",), "--keys beside --json"),
+    ],
+)
+def test_keys_without_anybody_to_press_them_are_refused_before_a_port_is_opened(
+    fabctl, monkeypatch, words, said
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    found = fabctl("machine", "jog", "router-3018", "--keys", *words, "--port", "/dev/none")
+    assert found.code == 3
+    assert said in found.err
