@@ -73,6 +73,7 @@ def main(argv: list[str] | None = None) -> Any:
         sys.stdout.flush()
     except FabctlError as error:
         click.echo(f"fabctl: {error}", err=True)
+        _tell_notes(error)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         click.echo("fabctl: given up; nothing more was done", err=True)
@@ -85,11 +86,13 @@ def main(argv: list[str] | None = None) -> Any:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
+        _tell_notes(error)
         _give_up(f"{error.strerror or error}", "look at the disk and at where the output goes")
     except MemoryError:
         _give_up("there is not enough memory for this", "take a smaller file, or a machine with more memory")
     except Exception as error:  # noqa: BLE001 the last door: a person gets a sentence, not a traceback
         click.echo(f"fabctl: a bug in fabctl: {type(error).__name__}: {error}", err=True)
+        _tell_notes(error)
         click.echo("Run again with FABCTL_TRACEBACK=1 to see where, and please report it.", err=True)
         _raise_if_asked(error)
         sys.exit(1)
@@ -106,6 +109,12 @@ def _give_up(problem: str, remedy: str) -> NoReturn:
         # Python would try the failed output again at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(InputError.exit_code)
+
+
+def _tell_notes(error: BaseException) -> None:
+    """Tell what was noted on the way of an error: above all how the machine was left."""
+    for note in getattr(error, "__notes__", ()):
+        click.echo(note, err=True)
 
 
 def _raise_if_asked(error: Exception) -> None:

@@ -96,7 +96,7 @@ class Line:
                 event(said)
             elif said.get("id") == number:
                 if "error" in said:
-                    raise _error(said["error"])
+                    raise error_from(said["error"])
                 result: Json = said["result"]
                 return result
 
@@ -171,9 +171,18 @@ def kept_machines(folder: Path | None = None) -> tuple[str, ...]:
     return tuple(path.stem for path in found if is_kept(path.stem, folder))
 
 
-def _error(said: Json) -> FabctlError:
+def error_from(said: Json) -> FabctlError:
+    """Make the error that a keeper told of, of its own class and with its notes.
+
+    Parameters
+    ----------
+    said : dict
+        As `fabctl.daemon.keeper.error_json` wrote it.
+    """
     kind = getattr(errors, str(said.get("kind")), FabctlError)
     words = {name: str(said.get(name, "")) for name in ("problem", "file", "place", "remedy")}
     problem = words.pop("problem")
     made: FabctlError = kind(problem, **words) if issubclass(kind, FabctlError) else FabctlError(problem)
+    for note in said.get("notes", ()):
+        made.add_note(str(note))
     return made

@@ -475,7 +475,8 @@ def error_json(error: BaseException) -> Json:
     error : BaseException
         One of ours keeps its class; any other is a bug and says so.
     """
+    said: Json = {"kind": "FabctlError", "problem": f"{type(error).__name__}: {error}"}
     if isinstance(error, FabctlError):
         said = {name: getattr(error, name) for name in ("problem", "file", "place", "remedy")}
-        return {"error": {"kind": type(error).__name__, **said}}
-    return {"error": {"kind": "FabctlError", "problem": f"{type(error).__name__}: {error}"}}
+        said["kind"] = type(error).__name__
+    return {"error": said | {"notes": list(getattr(error, "__notes__", ()))}}

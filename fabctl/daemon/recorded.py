@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +17,11 @@ from fabctl.daemon.guard import GUARD_LOG
 from fabctl.daemon.guarding import Guard, why_unguarded
 from fabctl.daemon.haste import coming_first
 from fabctl.daemon.returning import guard_from
-from fabctl.errors import LinkError, RefusedError
+from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.record.journal import Journal
 from fabctl.record.run import RunRecord, write_run
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, read_work_order
+from fabctl.record.writer import Ticket, failed
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit
 from fabctl.stream.controller import Controller, connect
@@ -112,6 +114,7 @@ class RecordedRun:
         self._watchers = watchers
         self._patient = patient
         self._wake = wake
+        self._end: Ticket | None = None
         self.order = order_of(folder, self.work, machine, here_mm)
         self.text = Text(self.order.program, machine.firmware.line_limit_chars)
 
@@ -160,9 +163,18 @@ class RecordedRun:
                 result = replace(result, notes=(*result.notes, SHORT))
         finally:
             await self._aside(link, journal.close)
+        self._demand_written(result)
         record = _record(work, result, started)
         await self._aside(link, lambda: write_run(self.folder, record))
         return Ended(result, record)
+
+    def _demand_written(self, result: RunResult) -> None:
+        """Raise when it never came to the disk how the run ended: `fabctl status` will not know of it."""
+        try:
+            if self._end is not None and not self._end.done:
+                raise failed(str(self.folder), OSError(errno.EIO, "the end of the run is not on disk"))
+        except FabctlError as error:
+            raise _noted(error, result.end_state.value, result.head_off) from None
 
     def _new_journal(self) -> Journal:
         estimated_s = self.work.estimated_s
@@ -184,11 +196,16 @@ class RecordedRun:
         watchers = self._watchers
         compare = guard_from(self._machine, self.work.expects) if self.work.expects else None
         begun = short = False
+        closing = _Closing(journal, self._patient)
 
         def _transition(kind: str, facts: Mapping[str, Fact]) -> Written | None:
             nonlocal begun
             begun = begun or kind == "started"
-            ticket = journal.begin_transition(kind, facts)
+            write = closing if kind in {"stop", "end"} else journal.begin_transition
+            ticket = write(kind, facts)
+            self._end = ticket if kind == "end" else None
+            if ticket is None:
+                return None
             if self._patient:
                 ticket.wait()
             if compare is not None:
@@ -218,6 +235,36 @@ class RecordedRun:
             return True
 
         return Hooks(watchers.operator, watchers.arm, _progress, _sending, _transition)
+
+
+@dataclass
+class _Closing:
+    """Writes how a run ended; when that cannot be written, it is told all the same, with the error."""
+
+    journal: Journal
+    patient: bool
+    failed: FabctlError | None = None
+
+    def __call__(self, kind: str, facts: Mapping[str, Fact]) -> Ticket | None:
+        """Write ``stop``, then ``end``; raise only when the second has told how the machine was left."""
+        try:
+            if self.failed is None:
+                ticket = self.journal.begin_transition(kind, facts)
+                if self.patient:
+                    ticket.wait()
+                return ticket
+        except FabctlError as error:
+            self.failed = error
+        if kind == "end" and self.failed is not None:
+            raise _noted(self.failed, str(facts["end_state"]), facts["head_off"])
+        return None
+
+
+def _noted(error: FabctlError, end_state: str, head_off: object) -> FabctlError:
+    """Note on an error how the machine was left."""
+    head = "not seen to be off" if head_off is None else "off" if head_off else "STILL ON"
+    error.add_note(f"the run ended all the same: {end_state}, head {head}")
+    return error
 
 
 class Asking:

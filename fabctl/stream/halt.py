@@ -40,6 +40,12 @@ class Outcome:
     mpos_mm: Point | None
     work_mm: Point | None
 
+    @property
+    def words(self) -> str:
+        """The same for a person."""
+        head = {True: "off", False: "STILL ON", None: "not seen to be off"}[self.head_off]
+        return f"position {'known' if self.position_known else 'unknown'}, head {head}"
+
 
 NOTHING_KNOWN = Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
 

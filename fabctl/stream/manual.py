@@ -107,9 +107,10 @@ async def by_hand(
     except GeneratorExit:
         # nobody drives this any more: no byte can be sent from here
         raise
-    except BaseException:
+    except BaseException as error:
         # whatever happened on our side, the machine comes first; the error goes on afterwards
-        await halt(link, Cause.INTERRUPTED, braking_limit_s(machine))
+        outcome = await halt(link, Cause.INTERRUPTED, braking_limit_s(machine))
+        error.add_note(f"the machine was stopped: {outcome.words}")
         raise
     finally:
         link.attend = None

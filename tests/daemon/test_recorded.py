@@ -1,6 +1,8 @@
 """A run from its folder, on a port of one's own: when it begins, what it tells, what stops it."""
 
+import errno
 import itertools
+import json
 import os
 import sys
 import threading
@@ -9,11 +11,14 @@ import time
 import numpy as np
 import pytest
 
-from fabctl.daemon.recorded import Watchers, aside, run_folder
-from fabctl.errors import RefusedError
+from fabctl.daemon.client import error_from
+from fabctl.daemon.keeper import error_json
+from fabctl.daemon.recorded import RecordedRun, Watchers, aside, run_folder
+from fabctl.errors import InputError, RefusedError
 from fabctl.job.check import approve
 from fabctl.job.folder import Work, lay_out
 from fabctl.program.write import write
+from fabctl.record.journal import Journal
 from fabctl.record.run import read_run
 from fabctl.record.statement import statement
 from fabctl.record.workorder import PROGRAM_NAME
@@ -225,3 +230,51 @@ def test_an_error_of_the_disk_is_raised_where_it_is_waited_for():
     port = virtual()
     with pytest.raises(OSError, match="no space"):
         drive(port, work())
+
+
+class Sick(RecordedRun):
+    """A run on a disk that fails when its end is to be written down."""
+
+    kind = "stop"
+
+    def _new_journal(self):
+        def write(number, data):
+            if b'"kind":"%b"' % self.kind.encode() in data:
+                raise OSError(errno.EIO, "the disk is sick")
+            return os.write(number, data)
+
+        return Journal(self.folder, write=write)
+
+
+def test_a_run_whose_end_cannot_be_written_down_tells_all_the_same_how_the_machine_was_left(folder):
+    operator, port = Operator(), virtual()
+
+    async def work():
+        return await run.carry_out(*await connect(port, MACHINE))
+
+    watchers = Watchers(operator, progress=lambda now: operator.abort() if now.executed > 2 else None)
+    run = Sick(folder, MACHINE, watchers, patient=True)
+    with pytest.raises(InputError, match="cannot be written") as caught:
+        drive(port, work())
+    assert caught.value.__notes__ == ["the run ended all the same: stopped, position known, head off"]
+
+
+def test_an_end_that_never_came_to_the_disk_is_no_quiet_success(folder):
+    """The thread that writes it fails after the run's last look at it."""
+
+    async def work():
+        return await run.carry_out(*await connect(port, MACHINE))
+
+    port = virtual()
+    run = Sick(folder, MACHINE, Watchers())
+    run.kind = "end"
+    with pytest.raises(InputError, match="cannot be written") as caught:
+        drive(port, work())
+    assert caught.value.__notes__ == ["the run ended all the same: done, head off"]
+
+
+def test_what_was_noted_on_an_errors_way_reaches_whoever_asked():
+    error = InputError("the journal cannot be written", remedy="free some space")
+    error.add_note("the machine was stopped: position known, head STILL ON")
+    told = error_from(json.loads(json.dumps(error_json(error)))["error"])
+    assert (type(told), str(told), told.__notes__) == (InputError, str(error), error.__notes__)
