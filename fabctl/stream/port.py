@@ -347,7 +347,9 @@ def _cannot_open(url: str, error: Exception) -> LinkError:
         )
     ports = found_ports()
     listed = "ports found: " + "; ".join(ports) if ports else "no serial port was found: look at the cable"
-    return LinkError(f"there is no such port: {text}", file=url, remedy=listed)
+    if number == 2:
+        return LinkError("there is no such port", file=url, remedy=listed)
+    return LinkError(f"this is no serial port: {text}", file=url, remedy=listed)
 
 
 def _who_may(url: str) -> str:

@@ -177,7 +177,8 @@ class _Run:
             raise RefusedError(
                 "the controller is in alarm: its position is not known",
                 file=link.port.name,
-                remedy="home it, or set it by hand to a known point and unlock it with $X",
+                remedy="`fabctl machine home NAME`; without switches bring it to a known point by hand, then "
+                "`fabctl machine unlock NAME` and `fabctl machine zero NAME`",
             )
         if order.here_mm is not None:
             await set_zero(link, order.machine, order.here_mm, hooks)
