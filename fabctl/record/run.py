@@ -248,14 +248,7 @@ def find_run(name: str, root: Path | None = None) -> Path:
         When there is no such run, or more than one.
     """
     root = root or runs_folder()
-    folders = run_folders(root)
-    if name == LAST:
-        found = [folder for folder in folders if (folder / JOURNAL_NAME).is_file()][:1]
-    elif Path(name).name == name:
-        exact = [folder for folder in folders if folder.name == name]
-        found = exact or [folder for folder in folders if folder.name.startswith(name)]
-    else:
-        found = []
+    found = _called(name, run_folders(root))
     if len(found) > 1:
         listed = ", ".join(folder.name for folder in found[:3])
         raise InputError(f"{name!r} is the beginning of {len(found)} runs: {listed} …", remedy="say more")
@@ -264,6 +257,16 @@ def find_run(name: str, root: Path | None = None) -> Path:
     if not found:
         raise InputError(f"there is no run {name!r}", file=str(root), remedy="`fabctl runs` lists them")
     return found[0]
+
+
+def _called(name: str, folders: tuple[Path, ...]) -> list[Path]:
+    """Choose the runs a name may mean, of all newest first."""
+    if name == LAST:
+        return [folder for folder in folders if (folder / JOURNAL_NAME).is_file()][:1]
+    if Path(name).name != name:
+        return []
+    exact = [folder for folder in folders if folder.name == name]
+    return exact or [folder for folder in folders if folder.name.startswith(name)]
 
 
 def list_runs(root: Path | None = None) -> tuple[RunEntry, ...]:
