@@ -28,7 +28,7 @@ from fabctl.operations.step import Cuts, Setup, Step
 from fabctl.operations.steps import THROUGH_MM, steps_of
 from fabctl.program.model import Program
 from fabctl.program.write import write
-from fabctl.shop.job import Job, Operation, Placement, Raster
+from fabctl.shop.job import Job, Operation, Placement, Raster, operation_of
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.material import Material, load_material
 from fabctl.shop.recipe import recipe
@@ -432,7 +432,7 @@ def _operations(design: Design, order: Order, tool_mm: float) -> list[Operation 
             )
         )
     paths = zip(design.layer, design.colour, design.ident, strict=True)
-    return [next((o for o in order.operations if o.selects(*path)), None) for path in paths]
+    return [operation_of(order.operations, *path) for path in paths]
 
 
 def _notes(design: Design, order: Order, cuts: Sequence[Cuts], tool: Tool, timing: Timing) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -325,9 +326,10 @@ class Job:
     raster: Raster | None = None
     source: str = ""
 
-    def operation_of(self, layer: str, colour: str, ident: str) -> Operation | None:
-        """Return the first operation that selects a path, or None when none does."""
-        return next((one for one in self.operations if one.selects(layer, colour, ident)), None)
+
+def operation_of(operations: Iterable[Operation], layer: str, colour: str, ident: str) -> Operation | None:
+    """Return the first operation that selects a path of a drawing, or None when none does."""
+    return next((one for one in operations if one.selects(layer, colour, ident)), None)
 
 
 def _is_colour(text: str) -> bool:

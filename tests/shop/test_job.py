@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fabctl.errors import ProfileError
-from fabctl.shop.job import Overrides, Placement, Raster, Tabs, load_job
+from fabctl.shop.job import Overrides, Placement, Raster, Tabs, load_job, operation_of
 
 SIGN = """
 [job]
@@ -89,12 +89,12 @@ def test_a_job_is_read_whole(job_file):
 
 def test_the_first_operation_that_selects_a_path_has_it(job_file):
     job = load_job(job_file())
-    assert job.operation_of("text-1", "#ff0000", "a").kind == "engrave"
-    assert job.operation_of("cut", "#FF0000", "a").kind == "profile"
-    assert job.operation_of("cut", "#0000ff", "a").kind == "ignore"
+    assert operation_of(job.operations, "text-1", "#ff0000", "a").kind == "engrave"
+    assert operation_of(job.operations, "cut", "#FF0000", "a").kind == "profile"
+    assert operation_of(job.operations, "cut", "#0000ff", "a").kind == "ignore"
     without_rest = load_job(job_file('ident = "*"', 'ident = "frame?"'))
-    assert without_rest.operation_of("cut", "", "part-7") is None
-    assert without_rest.operation_of("cut", "", "frame1").kind == "ignore"
+    assert operation_of(without_rest.operations, "cut", "", "part-7") is None
+    assert operation_of(without_rest.operations, "cut", "", "frame1").kind == "ignore"
 
 
 def test_the_person_s_own_job_is_found_by_name(job_file, own_folder):
