@@ -35,6 +35,7 @@ from fabctl.sim.trace import Trace
 
 TURN_MOST_S = 0.01
 CHUNK_BYTES = 4096
+STOPS = (b"!", b"\x18")
 REST_S = 30.0
 """How long a machine is left alone at the end, virtual s."""
 SPEC = "boards.json"
@@ -78,7 +79,8 @@ class Known:
     banners : list of (float, bool)
         When a start-up banner left, and whether a reset or the end of check mode had asked for it.
     gone : bool
-        The port was taken away, the power cut, or the program hangs: nothing a host sends has an effect.
+        The port was taken away, the power cut, the program hangs, or a byte that was to stop the machine was
+        lost on its way: what a host sends has no effect.
     head_on : bool
     end_mm : (x, y, z)
         Where it stood when the host had gone, before it was left alone.
@@ -198,7 +200,8 @@ class Board:
         self._pty = bool(spec["link"])
         self._where = Path(spec["link"]) if spec["link"] else link
         self.controller = Controller(settings, Options(**options))
-        self.mischief = Mischief(self.controller, _faults(spec["faults"], 0.0), spec["seed"])
+        self._swallowed = False
+        self.mischief = self._mischief(_faults(spec["faults"], 0.0), spec["seed"])
         self.wire: _Pty | _Socket | None = self._new_wire()
         self.known = Known(self.controller.trace, time.monotonic(), time.time(), [], [])
         self._resets = 1
@@ -209,7 +212,20 @@ class Board:
 
     def arm(self, faults: Sequence[Mapping[str, Any]], seed: int) -> None:
         """Let faults wait for their moment, counted from now."""
-        self.mischief = Mischief(self.controller, _faults(faults, self.controller.clock_s), seed)
+        self.mischief = self._mischief(_faults(faults, self.controller.clock_s), seed)
+
+    def _mischief(self, faults: tuple[Fault, ...], seed: int) -> Mischief:
+        """Let faults spoil what comes, and note whether one swallows what was to stop the machine."""
+        mischief = Mischief(self.controller, faults, seed)
+        spoil = self.controller.spoil
+
+        def _watched(data: bytes) -> bytes:
+            out = data if spoil is None else spoil(data)
+            self._swallowed = self._swallowed or any(out.count(byte) < data.count(byte) for byte in STOPS)
+            return out
+
+        self.controller.spoil = _watched
+        return mischief
 
     @property
     def _now_s(self) -> float:
@@ -268,7 +284,7 @@ class Board:
         known, controller = self.known, self.controller
         controller.advance(self._now_s)
         known.end_mm = controller.board.plant.position_mm()
-        known.gone = self._gone or self.mischief.writes_fail or controller.frozen
+        known.gone = self._gone or self._swallowed or self.mischief.writes_fail or controller.frozen
         controller.advance(controller.clock_s + REST_S)
         known.head_on = controller.board.outputs.pwm / FULL_DUTY > 0 and controller.trace.head_works
         if self.wire is not None:
