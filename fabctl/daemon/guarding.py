@@ -83,6 +83,8 @@ class Guard:
     ----------
     missing : str
         Why nothing guards the ports just now; empty while something does.
+    acted : callable
+        Called when the guard has begun to hold and reset the machines while this process lives.
     restarts : int
         How often another one had to be started.
 
@@ -101,6 +103,7 @@ class Guard:
         # beats without an answer, and how many of them are too many
         self._unanswered, self._patience = 0, MOST_AT_FIRST
         self.missing = STARTING
+        self.acted: Callable[[], None] = lambda: None
         self.restarts = 0
         self._start()
 
@@ -225,6 +228,7 @@ class Guard:
             # it acts, and says nothing until that is done
             self._patience = MOST_UNANSWERED + int(ACT_LIMIT_S / BEAT_S)
             self._missing("it has just held and reset the machines: this process was silent for too long")
+            self.acted()
         elif said and self._patience != TAKES_NOTHING:
             self._unanswered, self._patience = 0, MOST_UNANSWERED
             if self.missing:

@@ -140,6 +140,12 @@ class Keeper:
         elif self._task is not None:
             self._task.wake()
 
+    def stop_guarded(self) -> None:
+        """End what runs: the guard held and reset it, because this process stood still."""
+        if self._link is not None and self._task is not None:
+            problem = "this process stood still, and its guard held and reset the machine"
+            self._loop.interrupt(self._task, self._link.fail(Cause.INTERRUPTED, problem))
+
     @property
     def unguarded(self) -> str:
         """Why nothing would stop this machine if this process died; empty when its guard would."""

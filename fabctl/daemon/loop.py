@@ -144,6 +144,8 @@ class Loop:
         """Wait until something is due, and do all that is."""
         now_s = time.monotonic()
         ready = self._selector.select(max(0.0, self._due_s() - now_s))
+        # before anything is done: after a standstill the guard may have stopped what is under way here
+        self.beat()
         now_s = time.monotonic()
         for key, _ in ready:
             if not isinstance(key.data, Task):
@@ -161,6 +163,11 @@ class Loop:
         for call in due:
             call()
         self.beat()
+
+    def interrupt(self, task: Task, error: BaseException) -> None:
+        """Raise an error where a piece of work waits."""
+        if task in self._tasks:
+            self._advance(task, error)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Take turns until `until` says so, and let bytes gather between them."""

@@ -236,7 +236,8 @@ def serve(
             shelf = Shelf(loop, keeper, paths[-1])
             stack.callback(shelf.close)
             keepers.append(keeper)
-        loop.beat = guard.beat if guard is not None else loop.beat
+        if guard is not None:
+            loop.beat, guard.acted = guard.beat, lambda: _stop_all(keepers)
         stack.enter_context(ending.listening(loop))
         for keeper in keepers:
             keeper.begin()
@@ -255,6 +256,12 @@ def _giving_up(keepers: Sequence[Keeper]) -> Callable[..., None]:
                 keeper.give_up()
 
     return _give_up
+
+
+def _stop_all(keepers: Sequence[Keeper]) -> None:
+    """End what runs: its guard has stopped it."""
+    for keeper in keepers:
+        keeper.stop_guarded()
 
 
 class _Ending:

@@ -30,7 +30,7 @@ def test_a_daemon_killed_at_any_moment_leaves_true_statements_and_machines_that_
 
 
 def test_a_daemon_that_stood_still_and_goes_on_moves_nothing_its_guard_has_stopped():
-    tries = hung(34, goes_on=True, count=FEW, held_limit_s=PATIENT_S)
+    tries = hung(33, goes_on=True, count=FEW, held_limit_s=PATIENT_S)
     assert _untrue(tries) == []
     assert {one.state for one in tries} <= {"stopped, position known", "stopped, position unknown"}
 
