@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from fabctl.daemon.acts import ACTS, whole_number
-from fabctl.daemon.bench import Bench
+from fabctl.daemon.acts import ACTS
+from fabctl.daemon.bench import Bench, Json
+from fabctl.daemon.doing import Doing, Reply
 from fabctl.daemon.doubt import Doubt
 from fabctl.daemon.guarding import Guard, unguarded_words, why_unguarded
 from fabctl.daemon.loop import Loop, Pollable, Task
-from fabctl.daemon.recorded import Ended, RecordedRun, Watchers, aside
+from fabctl.daemon.recorded import Ended, RecordedRun, aside
 from fabctl.errors import FabctlError, InputError, LinkError, RefusedError, StoppedUnknownError
 from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import Certainty
@@ -23,30 +23,11 @@ from fabctl.stream.halt import halt
 from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import Link
 from fabctl.stream.locks import found_again, serial_number_of
-from fabctl.stream.override import Overrides, demand_possible
 from fabctl.stream.protocol import Realtime
-from fabctl.stream.run import Fact, Pause, Progress
 from fabctl.stream.stops import Cause, EndState, Operator
 
 AGAIN_S = 2.0
 """How long after a lost port it is looked for again, s."""
-
-Json = dict[str, Any]
-Reply = Callable[[Json], None]
-
-
-@dataclass
-class Doing:
-    """What a machine is at: one action, who asked, and the operator's hand on it."""
-
-    name: str
-    args: Json
-    reply: Reply
-    operator: Operator
-    answers: dict[int, bool] = field(default_factory=dict)
-    pause: Pause | None = None
-    progress: Progress | None = None
-    folder: Path | None = None
 
 
 @dataclass
@@ -221,43 +202,10 @@ class Keeper:
             raise RefusedError(
                 "nothing is running", file=self.machine.name, remedy="`fabctl status` shows it"
             )
-        if name == "answer":
-            self._answer(doing, args)
-        elif name == "override":
-            shares = {key: whole_number(value, key) for key, value in args.items() if value is not None}
-            demand_possible(replace(Overrides(), **shares))
-            doing.operator.override(**shares)
-        elif name == "measure":
-            self._measure(doing, args)
-        else:
-            getattr(doing.operator, name)()
+        doing.obey(name, args, self.machine.name)
         if self._task is not None:
             self._task.wake()
         return {"doing": doing.name}
-
-    def _answer(self, doing: Doing, args: Json) -> None:
-        """Take an answer to what is asked now; one to another question is a stale one."""
-        section = whole_number(args.get("section"), "section")
-        if doing.pause is None or doing.pause.section != section:
-            raise RefusedError(
-                f"nobody asks about section {section} now",
-                file=self.machine.name,
-                remedy="answer when it is asked",
-            )
-        doing.answers[section] = args.get("yes") is True
-
-    def _measure(self, doing: Doing, args: Json) -> None:
-        """Let a run that is paused measure the tool in the head."""
-        if doing.pause is None:
-            raise RefusedError(
-                f"the machine is busy: {doing.name}, and not in a pause",
-                file=self.machine.name,
-                remedy="measure when it asks for the next tool, or when it is done",
-            )
-        try:
-            doing.operator.measure(str(args.get("tool")))
-        except ValueError as error:
-            raise InputError(f"{args.get('tool')!r} is no tool to measure", remedy="old or new") from error
 
     def _begin_doing(self, name: str, args: Json, reply: Reply) -> None:
         if self._link is None or self._task is None:
@@ -407,15 +355,9 @@ class Keeper:
             bench = Bench(link, controller, self.machine, doing.operator, self.tell)
             return await ACTS[doing.name](bench, doing.args)
         doing.folder = Path(doing.args["folder"])
-        watchers = Watchers(
-            doing.operator,
-            lambda pause: self._arm(doing, pause),
-            lambda now: self._progress(doing, now),
-            self._phase,
-            self.note,
-        )
+        watchers = doing.watchers(self.tell)
         if self.unguarded:
-            self.note(unguarded_words(self.unguarded))
+            watchers.note(unguarded_words(self.unguarded))
         run = RecordedRun(doing.folder, self.machine, watchers, wake=self._loop.wake)
         _, lost = await aside(link, self._doubt.begin_run)
         if lost is not None:
@@ -430,26 +372,6 @@ class Keeper:
             "record": asdict(ended.record),
             "folder": str(doing.folder),
         }
-
-    def _arm(self, doing: Doing, pause: Pause) -> bool | None:
-        if doing.pause != pause:
-            doing.pause = pause
-            self.tell({"event": "pause", **asdict(pause)})
-        answer = doing.answers.get(pause.section)
-        if answer is not None:
-            doing.pause = None
-        return answer
-
-    def _progress(self, doing: Doing, now: Progress) -> None:
-        doing.progress = now
-        self.tell({"event": "progress", **asdict(now)})
-
-    def note(self, text: str) -> None:
-        """Tell whoever follows what the operator should know at once."""
-        self.tell({"event": "note", "text": text})
-
-    def _phase(self, kind: str, facts: Mapping[str, Fact]) -> None:
-        self.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
 
 _BOTH = frozenset({"override", "measure"})

@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 import sys
+import time
 from pathlib import Path
 
 from fabctl.errors import InputError, LinkError
@@ -17,6 +18,8 @@ from fabctl.errors import InputError, LinkError
 PATH_LIMIT_BYTES = 100
 """A local socket's path may have 104 to 108 bytes, by system."""
 SPEAK_LIMIT_S = 5.0
+BACKLOG = 64
+AGAIN_S = 0.02
 
 
 def places_folder() -> Path:
@@ -117,7 +120,7 @@ def listen_at(path: Path) -> socket.socket:
             server.bind(str(path))
         finally:
             os.umask(before)
-        server.listen(16)
+        server.listen(BACKLOG)
     server.setblocking(False)
     return server
 
@@ -147,7 +150,7 @@ def speak_to(path: Path) -> socket.socket:
             peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             peer.settimeout(SPEAK_LIMIT_S)
             try:
-                peer.connect(str(path))
+                _connect(peer, str(path))
                 if not is_owner(peer):
                     raise PermissionError("another account listens there")
             except OSError:
@@ -160,6 +163,20 @@ def speak_to(path: Path) -> socket.socket:
             remedy=f"`fabctl machine serve {path.stem}`",
         ) from error
     return peer
+
+
+def _connect(peer: socket.socket, path: str) -> None:
+    """Connect to a local socket; a full queue before it is waited for, not taken for an empty place."""
+    until_s = time.monotonic() + SPEAK_LIMIT_S
+    while True:
+        try:
+            peer.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return
 
 
 def knows_secret(path: Path, said: str) -> bool:

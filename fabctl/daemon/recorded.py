@@ -115,6 +115,7 @@ class RecordedRun:
         self._patient = patient
         self._wake = wake
         self._end: Ticket | None = None
+        self._begun = False
         self.order = order_of(folder, self.work, machine, here_mm)
         self.text = Text(self.order.program, machine.firmware.line_limit_chars)
 
@@ -168,6 +169,13 @@ class RecordedRun:
         await self._aside(link, lambda: write_run(self.folder, record))
         return Ended(result, record)
 
+    def _tell_short(self, journal: Journal) -> bool:
+        """Tell of a disk that is nearly full, and write it down, while there is room for that."""
+        journal.begin_transition("short", {})
+        with contextlib.suppress(OSError, ValueError):
+            self._watchers.note(SHORT)
+        return True
+
     def _demand_written(self, result: RunResult) -> None:
         """Raise when it never came to the disk how the run ended: `fabctl status` will not know of it."""
         try:
@@ -195,12 +203,11 @@ class RecordedRun:
     def _hooks(self, journal: Journal) -> Hooks:
         watchers = self._watchers
         compare = guard_from(self._machine, self.work.expects) if self.work.expects else None
-        begun = short = False
+        short = False
         closing = _Closing(journal, self._patient)
 
         def _transition(kind: str, facts: Mapping[str, Fact]) -> Written | None:
-            nonlocal begun
-            begun = begun or kind == "started"
+            self._begun = self._begun or kind == "started"
             write = closing if kind in {"stop", "end"} else journal.begin_transition
             ticket = write(kind, facts)
             self._end = ticket if kind == "end" else None
@@ -216,25 +223,22 @@ class RecordedRun:
         def _progress(counts: Progress) -> None:
             nonlocal short
             journal.progress(counts)
-            if journal.short:
-                if not short:
-                    journal.begin_transition("short", {})
-                    with contextlib.suppress(OSError, ValueError):
-                        watchers.note(SHORT)
-                counts = replace(counts, journal_short=True)
-            short = journal.short
-            watchers.progress(counts)
+            short = journal.short and (short or self._tell_short(journal))
+            watchers.progress(replace(counts, journal_short=True) if short else counts)
 
         def _sending(number: int) -> bool:
-            # what was asked for is done first; a check pass moves nothing, and takes no hold
-            if begun and watchers.operator.wants_stop:
-                return False
-            if not self._patient:
-                return journal.may_send(number)
-            journal.sending(number)
-            return True
+            return self._may_send(journal, number)
 
         return Hooks(watchers.operator, watchers.arm, _progress, _sending, _transition)
+
+    def _may_send(self, journal: Journal, number: int) -> bool:
+        # what was asked for is done first; a check pass moves nothing, and takes no hold
+        if self._begun and self._watchers.operator.wants_stop:
+            return False
+        if not self._patient:
+            return journal.may_send(number)
+        journal.sending(number)
+        return True
 
 
 @dataclass

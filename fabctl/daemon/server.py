@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from fabctl.daemon.bench import Json
 from fabctl.daemon.guarding import Guard, unguarded_words, why_unguarded
-from fabctl.daemon.keeper import Json, Keeper, error_json
+from fabctl.daemon.keeper import Keeper, error_json
 from fabctl.daemon.loop import Loop, Pollable
 from fabctl.daemon.places import is_owner, knows_secret, listen_at, place_of
 from fabctl.errors import FabctlError, InputError
@@ -221,14 +222,13 @@ def serve(
     def _note(text: str) -> None:
         note(text)
         for keeper in keepers:
-            keeper.note(text)
+            keeper.tell({"event": "note", "text": text})
 
     with contextlib.ExitStack() as stack:
         stack.callback(loop.close)
         # an error that ends this loop ends nothing at the machines: the guard is left to stop them
         guard = stack.enter_context(Guard(log, _note)) if not why_unguarded() else None
-        for why in dict.fromkeys(filter(None, (why_unguarded(url) for _, url in machines))):
-            note(unguarded_words(why))
+        _say_unguarded(machines, note)
         for machine, url in machines:
             opener, kept = open_url or _open, log and log.parent
             keeper = Keeper(machine, url, loop, open_url=opener, guard=guard, folder=kept)
@@ -247,6 +247,12 @@ def serve(
         for keeper in keepers:
             keeper.close()
         loop.run(lambda: all(keeper.closed for keeper in keepers))
+
+
+def _say_unguarded(machines: Sequence[tuple[Machine, str]], note: Callable[[str], None]) -> None:
+    for why in dict.fromkeys(why_unguarded(url) for _, url in machines):
+        if why:
+            note(unguarded_words(why))
 
 
 def _giving_up(keepers: Sequence[Keeper]) -> Callable[..., None]:

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 import pytest
 
 from fabctl.daemon.client import Line, is_kept, kept_machines
+from fabctl.daemon.places import BACKLOG, listen_at, place_of, speak_to
 from fabctl.daemon.recorded import Watchers
 from fabctl.daemon.remote import RemoteOperator, run_kept
 from fabctl.daemon.server import MOST_PEERS
@@ -144,6 +146,25 @@ def test_who_leaks_lines_keeps_nobody_out(busy):
             stack.enter_context(busy.line())
         with busy.line() as line:
             assert line.ask("status", limit_s=10)["doing"] == "run"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue looks like nobody")
+def test_a_keeper_that_is_slow_to_answer_the_door_is_not_taken_for_none(tmp_path):
+    """Whoever believed that would go to the virtual controller, and a stop would go nowhere."""
+    path = tmp_path / "a.sock"
+    with ExitStack() as stack:
+        server = stack.enter_context(listen_at(path))
+        for _ in range(BACKLOG + 1):
+            stack.enter_context(speak_to(path))
+
+        def open_the_door():
+            time.sleep(0.2)
+            stack.enter_context(server.accept()[0])
+
+        thread = threading.Thread(target=open_the_door)
+        thread.start()
+        speak_to(path).close()
+        thread.join()
 
 
 def test_a_guard_that_is_killed_in_mid_run_is_replaced_and_whoever_watches_is_told(ending):
@@ -299,8 +320,6 @@ def test_noise_is_hung_up_on_and_the_machine_is_still_kept(kept):
 
 
 def test_a_second_keeper_of_the_same_machine_is_refused(kept):
-    from fabctl.daemon.places import listen_at, place_of
-
     with pytest.raises(InputError, match="kept already"):
         listen_at(place_of("router-3018", kept.folder))
     assert is_kept("router-3018", kept.folder)
