@@ -168,8 +168,16 @@ class _Scribe:
         self.raw("G21", "G90", "G17", "G94", "G54")
         self.retract()
 
-    def head(self, first_power: float | None) -> None:
-        """Turn the head on and wait until it is up to speed; not for a section that cuts nothing."""
+    def head(self, first_power: float | None, waits_s: float = 0.0) -> None:
+        """Turn the head on and wait until it is up to speed; not for a section that cuts nothing.
+
+        Parameters
+        ----------
+        first_power : float or None
+            Of the first cutting move; None when there is none.
+        waits_s : float
+            How long the section itself waits before it cuts, s.
+        """
         dialect = self.dialect
         if dialect.head in ("none", "switch") or first_power is None:
             return
@@ -179,8 +187,8 @@ class _Scribe:
         self.raw(dialect.on_word, "S" + (text.rstrip("0").rstrip(".") if "." in text else text))
         self.modal = replace(self.modal, speed=speed)
         self.head_on = True
-        if dialect.spin_up_s > 0:
-            self.inserted(DWELL, self.here, time_s=dialect.spin_up_s)
+        if dialect.spin_up_s > waits_s:
+            self.inserted(DWELL, self.here, time_s=dialect.spin_up_s - waits_s)
 
     def off(self) -> None:
         """Rise, unless a rapid just did, then turn the head off."""
@@ -252,6 +260,16 @@ def _first_power(moves: Moves) -> float | None:
     """Return the power of the first cutting move, None when there is none."""
     row = _first(moves, _cutting)
     return None if row is None else float(moves["power"][row])
+
+
+def _waits_s(moves: Moves) -> float:
+    """Return how long a section waits above the stock before it cuts, s: ours wait for the spindle."""
+    travel = _first(moves, _travelling)
+    if travel is None or moves["motion"][travel] != RAPID or moves["xyz"][travel, 2] <= 0:
+        # the approach feeds down first
+        return 0.0
+    before = moves[: _first(moves, _cutting) or 0]
+    return float(before["ij"][before["motion"] == DWELL, 0].sum())
 
 
 def _body(scribe: _Scribe, moves: Moves, origin: Ints) -> None:
@@ -403,7 +421,7 @@ def _section(
 ) -> None:
     """Write what one tool does: modes, head on, the way there, its moves, head off."""
     scribe.preamble()
-    scribe.head(_first_power(moves))
+    scribe.head(_first_power(moves), _waits_s(moves))
     _approach(scribe, moves, came_from, int(origin[0]))
     _cooled(scribe, moves, origin, coolant)
     scribe.off()

@@ -216,3 +216,25 @@ def test_a_program_that_ends_risen_is_not_told_to_rise_again():
     rows = line((3, 4, 5), (3, 4, -1), (9, 4, -1), (9, 4, 5))
     rows["motion"][[0, 3]] = RAPID
     assert write(Toolpath(rows), SPINDLE).text.decode().split()[-4:] == ["X9", "G0Z5", "M5", "M2"]
+
+
+def section(*rows):
+    out = np.zeros(len(rows), MOVE)
+    for row, (motion, x, z, time_s) in enumerate(rows):
+        out[row]["motion"], out[row]["xyz"], out[row]["ij"][0] = motion, (x, 0, z), time_s
+        out[row]["feed"], out[row]["power"] = (600, 0.5) if motion == FEED else (0, 0)
+    return Toolpath(out)
+
+
+@pytest.mark.parametrize(
+    ("rows", "waits"),
+    [
+        ([(DWELL, 0, 5, 3), (RAPID, 9, 5, 0), (FEED, 9, -1, 0)], ["G4P3"]),
+        ([(DWELL, 0, 5, 1), (RAPID, 9, 5, 0), (FEED, 9, -1, 0)], ["G4P2", "G4P1"]),
+        ([(RAPID, 9, 5, 0), (FEED, 9, -1, 0), (DWELL, 9, -1, 3)], ["G4P3", "G4P3"]),
+        ([(DWELL, 0, 5, 3), (FEED, 9, -1, 0)], ["G4P3", "G4P3"]),
+    ],
+)
+def test_a_section_that_waits_above_the_stock_waits_for_its_spindle_no_longer(rows, waits):
+    text = write(section(*rows), SPINDLE).text.decode()
+    assert [line for line in text.splitlines() if line.startswith("G4")] == waits
