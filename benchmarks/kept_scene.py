@@ -250,6 +250,9 @@ def play(
 
 def _kill_after_all(scene: Scene) -> None:
     """Kill a daemon that had hung and gone on: its machines must be guarded as before."""
+    # a port that was lost is looked for every two seconds, and guarded once it is open
+    for index in range(len(scene.it.machines)):
+        scene.it.await_connected(index)
     scene.killed_s = time.monotonic()
     scene.it.process.kill()
     scene.it.process.wait()
