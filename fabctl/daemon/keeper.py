@@ -187,25 +187,22 @@ class Keeper:
         if name == "status":
             reply(self.snapshot())
         elif name in _HANDS or (name in _BOTH and self._doing is not None):
-            reply(self._hand(name, args))
+            # one that was asked for and has not begun can be stopped, too
+            doing = self._doing or self._waiting
+            if doing is None:
+                raise RefusedError(
+                    "nothing is running", file=self.machine.name, remedy="`fabctl status` shows it"
+                )
+            doing.obey(name, args, self.machine.name)
+            if self._task is not None:
+                self._task.wake()
+            reply({"doing": doing.name})
         elif name == "run" and not isinstance(args.get("folder"), str):
             raise InputError("a run without its folder", remedy="use a fabctl of the same version")
         elif name == "run" or name in ACTS:
             self._begin_doing(name, args, reply)
         else:
             raise InputError(f"no such request: {name!r}", remedy="use a fabctl of the same version")
-
-    def _hand(self, name: str, args: Json) -> Json:
-        # one that was asked for and has not begun can be stopped, too
-        doing = self._doing or self._waiting
-        if doing is None:
-            raise RefusedError(
-                "nothing is running", file=self.machine.name, remedy="`fabctl status` shows it"
-            )
-        doing.obey(name, args, self.machine.name)
-        if self._task is not None:
-            self._task.wake()
-        return {"doing": doing.name}
 
     def _begin_doing(self, name: str, args: Json, reply: Reply) -> None:
         if self._link is None or self._task is None:
