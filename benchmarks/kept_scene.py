@@ -250,9 +250,11 @@ def play(
 
 def _kill_after_all(scene: Scene) -> None:
     """Kill a daemon that had hung and gone on: its machines must be guarded as before."""
-    # a port that was lost is looked for every two seconds, and guarded once it is open
+    # a port that was lost is looked for every two seconds, a guard that has acted is replaced when it is done
     for index in range(len(scene.it.machines)):
-        scene.it.await_connected(index)
+        until_s = time.monotonic() + GUARD_LIMIT_S
+        while (said := scene.it.await_connected(index)) and said["unguarded"] and time.monotonic() < until_s:
+            time.sleep(0.05)
     scene.killed_s = time.monotonic()
     scene.it.process.kill()
     scene.it.process.wait()
