@@ -151,7 +151,7 @@ class _Run:
         except BaseException as error:
             # whatever happened on our side, the machine comes first; the error goes on afterwards
             outcome = await halt(link, Cause.INTERRUPTED, braking_limit_s(self._order.machine))
-            error.add_note(f"the machine was stopped: {_say(outcome)}")
+            error.add_note(f"the machine was stopped: {outcome.words}")
             with contextlib.suppress(FabctlError, OSError):
                 # it may be the journal itself that failed
                 self._account.conclude(Cause.INTERRUPTED, f"{type(error).__name__}: {error}", outcome)
@@ -263,7 +263,9 @@ class _Run:
         """Take into account as many lines as may go now; return their bytes, and the line that waits."""
         link, words, sending = self._link, self._words, self._hooks.sending
         connection, batch = link.connection, b""
-        if connection.state not in TAKES_LINES:
+        # what the operator asks for comes first; a check pass moves nothing and knows no hold
+        stops = self._hooks.operator.wants_stop and connection.state is not State.CHECK
+        if stops or connection.state not in TAKES_LINES:
             return batch, line
         while (
             line is not None
@@ -368,12 +370,6 @@ class _Run:
 def _corners(box_mm: tuple[float, ...]) -> tuple[Point, Point]:
     x0, y0, z0, x1, y1, z1 = box_mm
     return (x0, y0, z0), (x1, y1, z1)
-
-
-def _say(outcome: Outcome) -> str:
-    known = "known" if outcome.position_known else "unknown"
-    head = {True: "off", False: "STILL ON", None: "not seen to be off"}[outcome.head_off]
-    return f"position {known}, head {head}"
 
 
 def _demand_position(link: Link, machine: Machine, wanted_mm: Point) -> None:

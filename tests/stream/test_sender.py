@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -381,6 +382,23 @@ def test_hold_stops_the_spindle_and_resume_goes_on_to_the_end(bench, square_job)
     assert held[-1].speed == 0
     assert it.wire.sent.count(b"\x9e") == 1
     assert it.kinds[-3:] == ["hold", "resume", "end"]
+
+
+def test_a_hold_asked_for_as_the_run_starts_lets_no_line_go_first(bench, square_job):
+    it, operator, gone = bench(), Operator(), []
+
+    def told(kind, _facts):
+        if kind == "started":
+            operator.hold()
+
+    def progress(now):
+        if now.state == "Hold:0":
+            gone.append(now.sent)
+            operator.resume()
+
+    hooks = replace(it.hooks(operator=operator, progress=progress), transition=told)
+    assert it.run(square_job(), hooks).end_state is EndState.DONE
+    assert gone[0] == 0
 
 
 def test_a_hold_then_a_reset_keeps_position_because_the_machine_stood(bench, square_job):
