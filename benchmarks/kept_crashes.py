@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import signal
 import sys
 import time
@@ -24,7 +25,7 @@ from typing import Any
 from benchmarks.campaigns import WHAT, record_campaign
 from benchmarks.course import WHAT as SAID_JOURNAL
 from benchmarks.crashes import die_at, points
-from benchmarks.kept_scene import HELD_S, LIMIT_S, Scene, Try, play
+from benchmarks.kept_scene import HELD_S, LIMIT_S, SILENCE_S, Scene, Try, play
 
 COUNT = 16
 KILLS, HANGS = 63, 60
@@ -171,21 +172,27 @@ def record(found: dict[str, list[Try]]) -> None:
 
 
 def _record_guard(task: str, tries: Sequence[Try]) -> None:
-    late = sorted(one.held_s for one in tries if one.held_s is not None)
     row = {"killed": "killed-at-random", "hung": "hung-at-random", "gone-on": "hung-and-gone-on"}[task]
+    # a standstill of less than half a second is nothing to a guard
+    long = [one for one in tries if task != "gone-on" or _stood_s(one.how) > SILENCE_S]
+    late = sorted(one.held_s for one in long if one.held_s is not None)
     figures: dict[str, Any] = {
-        "kills": len(tries) // COUNT,
+        "kills": len(long) // COUNT,
         "machines": COUNT,
-        "machines_not_held": len(tries) - len(late),
+        "machines_not_held": len(long) - len(late),
         "median_s": round(late[len(late) // 2], 4),
         "p99_s": round(late[int(len(late) * 0.99)], 4),
         "worst_s": round(late[-1], 4),
+        "too_short_for_a_guard": (len(tries) - len(long)) // COUNT,
         "untrue": sum(bool(one.untrue) for one in tries),
     }
-    if task == "gone-on":
-        # a standstill of less than half a second is nothing to a guard
-        figures["machines_not_held"] = sum("not held" in lie for one in tries for lie in one.untrue)
     record_campaign(f"guard/{row}", figures)
+
+
+def _stood_s(how: str) -> float:
+    """Read from its record how long a daemon stood still."""
+    found = re.search(r"hung for ([\d.]+) s", how)
+    return float(found[1]) if found else 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
