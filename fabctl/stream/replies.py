@@ -245,6 +245,7 @@ Reply = (
 
 OK = Ok()
 _NUMBER = r"-?\d{1,7}(?:\.\d{1,5})?"
+_MODE = r"[GMTFS]-?\d{1,7}(?:\.\d{0,5})?"
 _ZERO = r"-?0(?:\.0{1,5})?"
 _FORMS = {
     "number": _NUMBER,
@@ -423,7 +424,7 @@ class Grammar:
             (r">(.*):(ok|error:\d{1,3})", StartupRan),
             *((_banner(banner), Banner) for banner in speech.banner),
             (r"\[(?:MSG|echo): ?(.*)\]", Message),
-            (r"\[GC:([GMTFS0-9. -]+)\]", lambda words: ParserState(tuple(words.split()))),
+            (rf"\[GC:({_MODE}(?: {_MODE})*)\]", lambda words: ParserState(tuple(words.split()))),
             (rf"\[({systems}):{point}{turned}\]", lambda name, *xyz: Offset(name, _triple(*xyz))),
             (rf"\[TLO:({_NUMBER})\]", _tool_length),
             (rf"\[PRB:{point}:([01])\]", _probe),

@@ -58,6 +58,7 @@ class Watch:
     _acknowledged: tuple[int, int] = (0, 0)
     _position_mm: Point | None = None
     _beam_since_s: float | None = None
+    _beam_polls: int = 0
     _overrides: tuple[int, int, int] = (100, 100, 100)
     _odd: str = ""
     _batch_s: tuple[float, float] = (0.0, 0.0)
@@ -125,7 +126,10 @@ class Watch:
         if not burns:
             self._beam_since_s = None
         elif self._beam_since_s is None:
-            self._beam_since_s = now_s
+            # a report that answers an earlier poll shows the same moment once more
+            self._beam_since_s, self._beam_polls = now_s, self.link.polls.open
+        elif self._beam_polls > 0:
+            self._beam_polls -= 1
         elif now_s - self._beam_since_s > STANDING_BEAM_S:
             raise self.link.fail(
                 Cause.BEAM_STANDING, f"S{status.speed:g} at standstill for {now_s - self._beam_since_s:.1f} s"

@@ -73,6 +73,8 @@ def test_each_reply_of_grbl_is_understood(raw, reply):
     [
         b"OK",
         b"ok ",
+        b"[GC:G0 G54 F9..0 S0]",
+        b"[GC:G0 G54 F S0]",
         b"error:",
         b"error:1000",
         b"ALARM:x",

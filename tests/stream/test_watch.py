@@ -4,8 +4,14 @@ import re
 
 import pytest
 
-from fabctl.stream.path import Leg
+from fabctl.errors import StoppedError
+from fabctl.shop.firmware import load_firmware
+from fabctl.sim.port import SimPort
+from fabctl.stream.link import Link
+from fabctl.stream.path import Leg, PathWatch
+from fabctl.stream.replies import State, Status
 from fabctl.stream.stops import Cause, EndState
+from fabctl.stream.watch import Watch
 
 
 def with_words(job, *, feed, power):
@@ -74,3 +80,25 @@ def test_a_speed_beyond_full_scale_is_cut_by_the_controller_and_is_as_planned(be
 
 def test_a_feed_of_nothing_is_one_not_known(bench, new_job):
     assert bench().run(with_words(mill(new_job), feed=0.0, power=0.5)).end_state is EndState.DONE
+
+
+@pytest.mark.parametrize(("polls", "stops"), [(1, True), (2, False)])
+def test_a_beam_stands_only_if_a_later_look_shows_it_again(polls, stops):
+    """Two reports of one moment may be read apart on a busy host."""
+    port = SimPort()
+    link = Link(port, load_firmware("grbl-1.1"), accessories="S")
+    watch = Watch(link, PathWatch((), (0, 0, 0), 0, 0), laser=True)
+    burning = Status(State.RUN, (0, 0, 0), feed_mm_min=0, speed=500, accessories="S")
+    for _ in range(polls):
+        link.polls.asked(port.clock_s())
+    link.polls.answered(port.clock_s())
+    watch.look(burning)
+    port.read(0.03)
+    if stops:
+        with pytest.raises(StoppedError, match="at standstill"):
+            watch.look(burning)
+    else:
+        watch.look(burning)
+        port.read(0.03)
+        with pytest.raises(StoppedError, match="at standstill"):
+            watch.look(burning)
