@@ -1,7 +1,7 @@
 """Throughput of the link: dense jobs over a pseudo-terminal to a controller as slow as an 8-bit board.
 
 The far end is the virtual controller in real time, in a process of its own, with the computing time of an
-ATmega328P for every line and 1 or 16 ms between two hand-overs of a USB adapter. Each sender is a process of
+ATmega328P for every line and 0, 1 or 16 ms between two hand-overs of a USB adapter. Each sender is a process of
 its own as well, and polls: we ten times a second, peers five times; senders take turns. A figure is lines a
 second between the first and the last step of the tool, on the controller's own clock. All processes of the
 row come first on the processors where the account may (`fabctl.daemon.haste`), peers and controller like us;
@@ -27,7 +27,7 @@ from fabctl.daemon.haste import come_first
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
 
-LATENCIES_MS = (1, 16)
+LATENCIES_MS = (0, 1, 16)
 WINDOW_BYTES = 127
 WIRE_BAUD = 115_200
 NO_WIRE_BAUD = WIRE_BAUD * 1000
@@ -122,7 +122,7 @@ def run(scale: float) -> dict[str, Any]:
     return {
         "name": "link",
         "what": f"{lines} dense lines each of {len(JOBS)} jobs to an 8-bit controller on a pseudo-terminal, "
-        f"`?` at 10 Hz (peers 5 Hz), 1 and 16 ms of latency",
+        f"`?` at 10 Hz (peers 5 Hz), 0, 1 and 16 ms of latency",
         "scale": scale,
         "missing": missing,
         "lines": lines,

@@ -9,6 +9,7 @@ from fabctl.stream.replies import ParserState
 _LETTERS = {"F": re.compile(rb"F(\d+\.?\d*|\.\d+)"), "S": re.compile(rb"S(\d+\.?\d*|\.\d+)")}
 # what nearly every line is; no other G or M stands behind
 _MOVES = re.compile(rb"G0*[0-3](?![0-9.])[^GM]*\Z")
+_ON = re.compile(rb"M0*([34])(?![0-9.])")
 # inches change what F is told in, inverse time what it means, an end of program what holds
 _OTHERWISE = re.compile(rb"G0*(?:20|93)(?![0-9.])|M0*(?:2|30)(?![0-9])")
 _OFFSETS = re.compile(rb"M0*(?:2|30)(?![0-9])|G0*(?:10|43\.1|49|5[4-9]|92)(?![0-9])")
@@ -28,12 +29,20 @@ class Words:
     [False, False, False, True]
     >>> words.differs(ParserState(("G1", "F900", "S5000"))), words.differs(ParserState(("F90", "S5000")))
     ('', 'F90 instead of F900')
+    >>> words.steady, words.take(b"M4S0"), words.steady
+    (True, False, False)
     """
 
     def __init__(self) -> None:
         # the lines that named them last: nearly all are never looked at
         self._last = {"F": b"", "S": b""}
         self._comparable = True
+        self._turned_on: set[bytes] = set()
+
+    @property
+    def steady(self) -> bool:
+        """Whether the head was turned on by M3 alone: then a speed that is told is one it has."""
+        return self._turned_on == {b"3"}
 
     def take(self, line: bytes) -> bool:
         """Note the words of a line that is sent; tell whether it makes the controller tell its offsets."""
@@ -45,6 +54,7 @@ class Words:
             return False
         if self._comparable and _OTHERWISE.search(line):
             self._comparable = False
+        self._turned_on.update(_ON.findall(line))
         return _OFFSETS.search(line) is not None
 
     def differs(self, told: ParserState) -> str:

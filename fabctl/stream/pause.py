@@ -60,6 +60,7 @@ async def stay_held(
     """
     hooks.operator.wants_hold = hooks.operator.wants_resume = False
     # what was told before may be of a head that is off by now
+    before = link.accessories
     link.accessories = (link.status and link.status.accessories) or ""
     held = _Hold(link, machine, hooks, asked, link.port.clock_s())
     if asked:
@@ -69,6 +70,8 @@ async def stay_held(
         status = await _turn(link, report, POLL_S if calm else FAST_POLL_S)
         if status is not None:
             await held.look()
+    # the controller turns on again what was on, and tells it seconds later
+    link.accessories = link.accessories or before
 
 
 @dataclass

@@ -220,8 +220,8 @@ class _Run:
             2 / min(steps),
             self._link.certainty.rates_mm_s,
         )
-        self._watch = Watch(link, path, laser=machine.head.kind == "laser", machine=machine)
         self._words = Words()
+        self._watch = Watch(link, path, machine.head.kind == "laser", machine, self._words)
         self._account = self._open_account()
         self._watch.restart()
 

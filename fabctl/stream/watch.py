@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import SLACK_S
 from fabctl.stream.link import Link
+from fabctl.stream.modal import Words
 from fabctl.stream.path import Leg, PathWatch, Place
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.stops import Cause
@@ -17,6 +18,8 @@ STALL_S = 1.6
 WATCH_POLL_S = 0.1
 """While a program runs: what strays is seen within 0.15 s. Ten reports a second cost an 8-bit board 0.8 %."""
 SOON_S = 0.03
+AT_ONCE_S = 0.02
+"""A report that shows the same moment once more is passed over, and there is time for that."""
 STANDING_BEAM_S = 0.025
 """Between the report that first shows it and the one that stops it; in all less than 0.3 s."""
 PIERCING_S = 0.3
@@ -42,6 +45,8 @@ class Watch:
         Whether the head burns where it stands.
     machine : Machine, optional
         What S means; without it feed and power are not compared.
+    words : Words
+        What was sent.
 
     Attributes
     ----------
@@ -53,6 +58,7 @@ class Watch:
     path: PathWatch
     laser: bool
     machine: Machine | None = None
+    words: Words = field(default_factory=Words)
     place: Place = field(default_factory=lambda: Place(0, 0, 0.0))
     _since_s: float = 0.0
     _acknowledged: tuple[int, int] = (0, 0)
@@ -66,7 +72,9 @@ class Watch:
     @property
     def poll_s(self) -> float:
         """How soon the next report is wanted, s: sooner when the last one was odd."""
-        return WATCH_POLL_S if self._beam_since_s is None and not self._odd else SOON_S
+        if self._beam_since_s is not None:
+            return AT_ONCE_S
+        return SOON_S if self._odd else WATCH_POLL_S
 
     def __post_init__(self) -> None:
         """Begin now, where the machine stands."""
@@ -113,13 +121,14 @@ class Watch:
 
     def _look_at_beam(self, status: Status) -> None:
         now_s = self.link.port.clock_s()
-        # with M4 the firmware itself turns the beam off at standstill; S of the report may be an old one
+        # with M4 the firmware itself turns the beam off at standstill, and S of the report may be an old one;
+        # which of them turned it on, the report says every two seconds only
         burns = (
             self.laser
             and status.state in MOVING
             and status.feed_mm_min == 0
             and bool(status.speed)
-            and "S" in self.link.accessories
+            and ("S" in self.link.accessories or self.words.steady)
             # a short dwell that was asked for burns as asked for
             and not 0 < dwell_s(self.link.connection.oldest_line) <= PIERCING_S
         )

@@ -82,6 +82,19 @@ def test_a_feed_of_nothing_is_one_not_known(bench, new_job):
     assert bench().run(with_words(mill(new_job), feed=0.0, power=0.5)).end_state is EndState.DONE
 
 
+def test_a_beam_of_m3_is_seen_to_stand_before_the_report_names_it(bench, new_job, homed, wire):
+    """A: is told every two seconds; what turned the beam on is known sooner."""
+    silent = wire(up=lambda data, now_s: re.sub(rb"\|A:[A-Z]+", b"", data))
+    it = bench("laser-400", options=homed(), wire=silent)
+    job = new_job().say("M3S500").go(10, 0, 0, 1000).say("G4P5").go(0, 0, 0, 1000).say("M5")
+    assert it.run(job).cause is Cause.BEAM_STANDING
+
+
+def test_a_beam_of_m4_goes_out_by_itself_where_it_stands(bench, new_job, homed):
+    job = new_job().say("M4S500").go(10, 0, 0, 1000).say("G4P2").go(0, 0, 0, 1000).say("M5")
+    assert bench("laser-400", options=homed()).run(job).end_state is EndState.DONE
+
+
 @pytest.mark.parametrize(("polls", "stops"), [(1, True), (2, False)])
 def test_a_beam_stands_only_if_a_later_look_shows_it_again(polls, stops):
     """Two reports of one moment may be read apart on a busy host."""
