@@ -1,9 +1,9 @@
 """Throughput of the link: dense jobs over a pseudo-terminal to a controller as slow as an 8-bit board.
 
 The far end is the virtual controller in real time, in a process of its own, with the computing time of an
-ATmega328P for every line and 0, 1 or 16 ms between two hand-overs of a USB adapter. Each sender is a process of
-its own as well, and polls: we ten times a second, peers five times; senders take turns. A figure is lines a
-second between the first and the last step of the tool, on the controller's own clock. All processes of the
+ATmega328P for every line and 0, 1 or 16 ms between two hand-overs of a USB adapter. Each sender is a process
+of its own as well, and polls: we ten times a second, peers five times; senders take turns. A figure is lines
+a second between the first and the last step of the tool, on the controller's own clock. All processes of the
 row come first on the processors where the account may (`fabctl.daemon.haste`), peers and controller like us;
 a run whose controller process still had to wait for a core is repeated.
 

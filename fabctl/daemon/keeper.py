@@ -20,7 +20,6 @@ from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import halt
-from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import Link
 from fabctl.stream.locks import found_again, serial_number_of
 from fabctl.stream.protocol import Realtime
@@ -316,7 +315,7 @@ class Keeper:
         self._take_note(link, doubtful=True)
 
     async def _halt(self, link: Link, cause: Cause, problem: str) -> None:
-        outcome = await halt(link, cause, braking_limit_s(self.machine))
+        outcome = await halt(link, cause, self.machine)
         known = "known" if outcome.position_known else "not known"
         if not outcome.position_known:
             self._doubt.lost(problem)

@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import dataclass
 
 from fabctl.errors import LinkError
+from fabctl.shop.machine import Machine
+from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import FAST_POLL_S, SILENCE_S, Link
 from fabctl.stream.protocol import Realtime
 from fabctl.stream.replies import STANDING, Banner, Point, State, Status
@@ -13,6 +15,8 @@ from fabctl.stream.stops import STOPS, Answer, Cause
 
 AGAIN_S = 0.5
 """A stop byte may be lost on the wire; sending it again is harmless."""
+BLIND_S = 0.2
+"""So long a beam is left to a hold of which nothing can be read."""
 IDLE_REPORTS = 3
 HEAD_S = 1.5
 HEAD_POLL_S = 0.02
@@ -50,7 +54,7 @@ class Outcome:
 NOTHING_KNOWN = Outcome(position_known=False, head_off=None, mpos_mm=None, work_mm=None)
 
 
-async def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
+async def halt(link: Link, cause: Cause, machine: Machine) -> Outcome:
     """Do what the table says for a cause, and verify.
 
     Parameters
@@ -59,22 +63,22 @@ async def halt(link: Link, cause: Cause, braking_s: float) -> Outcome:
         Its faults are no longer causes from here on.
     cause : Cause
         Why the run ends.
-    braking_s : float
-        The longest this machine takes to stand still, s.
+    machine : Machine
+        How long it takes to stand still, and whether its head burns where it stands.
     """
     link.strict = False
-    outcome = await _halted(link, cause, braking_s)
+    outcome = await _halted(link, cause, machine)
     link.homed = link.homed and outcome.position_known
     return outcome
 
 
-async def _halted(link: Link, cause: Cause, braking_s: float) -> Outcome:
+async def _halted(link: Link, cause: Cause, machine: Machine) -> Outcome:
     """Stop, reset, and compare what is there afterwards with where the machine stood."""
     stood = link.mpos_mm if link.connection.state in STANDING else None
     answer = STOPS[cause].answer
     try:
         if answer is Answer.HOLD:
-            stood = await _brake(link, braking_s)
+            stood = await _brake(link, machine)
         heard = await link.reset()
         after = await _report_after(link)
     except LinkError:
@@ -97,17 +101,23 @@ def head_is_off(link: Link) -> bool | None:
     return status.speed == 0 and not set(link.accessories) & {"S", "C"}
 
 
-async def _brake(link: Link, braking_s: float) -> Point | None:
-    """Hold until the machine stands; return where, or None when it never said so."""
+async def _brake(link: Link, machine: Machine) -> Point | None:
+    """Hold until the machine stands; return where, or None when it never said so.
+
+    Without a report nobody knows whether a beam is out: it is not waited for as long as a spindle is.
+    """
     if link.connection.state in {State.CHECK, State.ALARM, State.SLEEP}:
         return link.mpos_mm
+    limit_s, blind_s = braking_limit_s(machine), BLIND_S if machine.head.kind == "laser" else SILENCE_S
     start_s = sent_s = link.port.clock_s()
+    seen_s = start_s - link.silent_s
     idle = 0
     _hold(link)
-    while link.port.clock_s() - start_s < braking_s and link.silent_s < SILENCE_S:
+    while max(link.port.clock_s() - start_s - limit_s, link.port.clock_s() - seen_s - blind_s) < 0:
         for event in await link.pump(FAST_POLL_S, FAST_POLL_S):
             if not isinstance(event, Status):
                 continue
+            seen_s = link.port.clock_s()
             idle = idle + 1 if event.state is State.IDLE else 0
             # a jog that is held ends in Idle; one such report may be older than the hold
             if event.state in BRAKED or idle >= IDLE_REPORTS:

@@ -109,7 +109,7 @@ async def by_hand(
         raise
     except BaseException as error:
         # whatever happened on our side, the machine comes first; the error goes on afterwards
-        outcome = await halt(link, Cause.INTERRUPTED, braking_limit_s(machine))
+        outcome = await halt(link, Cause.INTERRUPTED, machine)
         error.add_note(f"the machine was stopped: {outcome.words}")
         raise
     finally:
@@ -120,7 +120,7 @@ async def by_hand(
 
 async def _stopped(link: Link, machine: Machine, error: LinkError) -> Ended[Any]:
     cause = link.cause or Cause.PORT_LOST
-    outcome = await halt(link, cause, braking_limit_s(machine))
+    outcome = await halt(link, cause, machine)
     end_state = EndState.KNOWN if outcome.position_known else EndState.UNKNOWN
     return Ended(end_state, cause, error.problem, outcome)
 

@@ -18,7 +18,7 @@ from fabctl.stream.controller import Controller, connect, read_offsets
 from fabctl.stream.ending import SETTLE_S, compare_words, stand_idle
 from fabctl.stream.gather import Gather
 from fabctl.stream.halt import Outcome, halt, head_is_off, see_head
-from fabctl.stream.limits import braking_limit_s, tolerance_mm
+from fabctl.stream.limits import tolerance_mm
 from fabctl.stream.link import Link
 from fabctl.stream.modal import Words
 from fabctl.stream.override import Adjusting
@@ -143,14 +143,14 @@ class _Run:
             await self._finish()
         except LinkError as error:
             cause = link.cause or Cause.PORT_LOST
-            outcome = await halt(link, cause, braking_limit_s(self._order.machine))
+            outcome = await halt(link, cause, self._order.machine)
             return self._account.conclude(cause, error.problem, outcome)
         except GeneratorExit:
             # nobody drives this any more: no byte can be sent from here
             raise
         except BaseException as error:
             # whatever happened on our side, the machine comes first; the error goes on afterwards
-            outcome = await halt(link, Cause.INTERRUPTED, braking_limit_s(self._order.machine))
+            outcome = await halt(link, Cause.INTERRUPTED, self._order.machine)
             error.add_note(f"the machine was stopped: {outcome.words}")
             with contextlib.suppress(FabctlError, OSError):
                 # it may be the journal itself that failed

@@ -25,6 +25,15 @@ def broken(verdicts, kind):
     return found
 
 
+LIED_ONCE = [("reboot-silent", 58), ("deaf", 213), ("slow", 228), ("slow", 351), ("echo", 257)]
+"""Runs in which a sender of an earlier day, or one on its way to this, broke a promise."""
+
+
+@pytest.mark.parametrize(("kind", "seed"), LIED_ONCE)
+def test_what_lied_once_lies_no_more(kind, seed):
+    assert one(kind, seed).lies == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_law_a_run_ends_in_the_truth_whatever_goes_wrong(kind):
     assert broken([one(kind, seed) for seed in range(FEW)], kind) == []

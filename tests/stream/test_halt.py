@@ -46,7 +46,7 @@ def seen(peer, link, state, **more):
 
 
 def stopped(peer, link, cause):
-    return drive(peer, halt(link, cause, braking_limit_s(ROUTER)))
+    return drive(peer, halt(link, cause, ROUTER))
 
 
 def test_a_place_that_is_the_same_after_the_reset_is_known(peer, link):
