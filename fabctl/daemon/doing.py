@@ -72,7 +72,7 @@ class Doing:
 
         def _progress(now: Progress) -> None:
             self.progress = now
-            tell({"event": "progress", **asdict(now)})
+            tell({"event": "progress", **now.facts()})
 
         def _phase(kind: str, facts: Mapping[str, Fact]) -> None:
             tell({"event": "phase", "kind": kind, "facts": dict(facts)})
