@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,6 +13,7 @@ import click
 from fabctl.cli.motion import KEPT, SIM, demand_consent, port_of
 from fabctl.cli.show import say
 from fabctl.cli.words import _
+from fabctl.daemon.signals import INTERRUPT, answering
 from fabctl.errors import InputError
 from fabctl.units import parse_length_mm
 
@@ -125,14 +125,14 @@ class Opened:
         self.link.forgive_silence()
         bench = Bench(self.link, self._controller, self._machine, operator, event)
 
-        async def act() -> Json:
+        async def _act() -> Json:
             return await ACTS[name](bench, args)
 
         descriptor, guard = getattr(self._port, "descriptor", None), self._guard
         if descriptor is None or guard is None:
-            return drive(self._port, act())
+            return drive(self._port, _act())
         with guard.holding(descriptor, self._machine.name):
-            return drive(self._port, act(), guard.beat)
+            return drive(self._port, _act(), guard.beat)
 
     def wake(self) -> None:
         """End the wait of the act under way; from any thread or a signal handler."""
@@ -273,17 +273,14 @@ def _stopping(abort: Callable[[], object], reset: Callable[[], object]) -> Itera
     """Let Ctrl-C stop the machine before it stops this process: first held, then reset."""
     pressed = 0
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def _stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal pressed
         pressed += 1
         (abort if pressed == 1 else reset)()
         say("\n" + (_("held, then reset") if pressed == 1 else _("soft reset")))
 
-    before = signal.signal(signal.SIGINT, stop)
-    try:
+    with answering({INTERRUPT: _stop}):
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def pairs_of(words: tuple[str, ...], *, default_mm: float | None = None) -> dict[str, float]:

@@ -119,12 +119,12 @@ def _console(session: Session, machine: Machine, *, json_: bool) -> None:
 
 
 def _asked(machine: Machine) -> Callable[[], str | None]:
-    def ask() -> str | None:
+    def _ask() -> str | None:
         if sys.stdin.isatty():
             click.echo(f"{machine.name}> ", nl=False, err=True)
         return sys.stdin.readline() or None
 
-    return ask
+    return _ask
 
 
 def _obeyed(session: Session, words: list[str]) -> Json:

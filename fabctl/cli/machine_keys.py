@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -21,9 +19,10 @@ import click
 from fabctl.cli.hand import Opened, opened_at, place_words
 from fabctl.cli.held_key import HeldKey
 from fabctl.cli.keyboard import Key, Keyboard, demand_terminal, keys_of_terminal
-from fabctl.cli.motion import ENDING_SIGNALS, KEPT, SIM
+from fabctl.cli.motion import KEPT, SIM
 from fabctl.cli.show import facts, say
 from fabctl.cli.words import _
+from fabctl.daemon.signals import Ending, noting
 from fabctl.errors import InputError, LinkError, RefusedError
 
 if TYPE_CHECKING:
@@ -60,12 +59,8 @@ HELP = """arrows X and Y, page up and page down Z: tap for a step, hold to go on
 class Reach(Protocol):
     """A machine within reach of the keys."""
 
-    def begin(self) -> None:
-        """Get ready for an act."""
-        ...
-
-    def do(self, name: str, **args: Any) -> Json:
-        """Do an act and wait for its end; in a thread of its own."""
+    def ready(self, name: str, **args: Any) -> Callable[[], Json]:
+        """Get ready for an act; what is returned does it and waits for its end, in a thread of its own."""
         ...
 
     def say(self, name: str) -> None:
@@ -90,12 +85,9 @@ class KeptReach:
         self._acts = acts
         self._hands = hands
 
-    def begin(self) -> None:
-        """Nothing to get ready: the keeper gives each act an operator."""
-
-    def do(self, name: str, **args: Any) -> Json:
-        """Ask for an act and wait for its end."""
-        return self._acts.ask(name, **args)
+    def ready(self, name: str, **args: Any) -> Callable[[], Json]:
+        """Get ready to ask for an act; the keeper gives it an operator."""
+        return lambda: self._acts.ask(name, **args)
 
     def say(self, name: str) -> None:
         """Say something to the act under way."""
@@ -123,15 +115,12 @@ class OpenedReach:
         self._session = session
         self._operator = Operator(session.wake)
 
-    def begin(self) -> None:
-        """Make an operator for the next act."""
+    def ready(self, name: str, **args: Any) -> Callable[[], Json]:
+        """Get ready for an act: what is said from now on is said to it."""
         from fabctl.stream.stops import Operator
 
-        self._operator = Operator(self._session.wake)
-
-    def do(self, name: str, **args: Any) -> Json:
-        """Do an act."""
-        return self._session.act(name, self._operator, **args)
+        operator = self._operator = Operator(self._session.wake)
+        return lambda: self._session.act(name, operator, **args)
 
     def say(self, name: str) -> None:
         """Say something to the act under way."""
@@ -140,8 +129,7 @@ class OpenedReach:
     def look(self, *, busy: bool) -> Json:
         """Ask the controller; while an act asks it already, say what that has heard."""
         if not busy:
-            self.begin()
-            return self.do("where")
+            return self.ready("where")()
         link = self._session.link
         state = link.connection.state
         return {"state": state.value if state is not None else "unknown", **link.place}
@@ -167,13 +155,13 @@ class Doing:
         self.let_go = False
         self.found: Json | None = None
         self.error: BaseException | None = None
-        reach.begin()
-        self._thread = threading.Thread(target=self._do, args=(reach, name, args), name="jog", daemon=True)
+        act = reach.ready(name, **args)
+        self._thread = threading.Thread(target=self._do, args=(act,), name="jog", daemon=True)
         self._thread.start()
 
-    def _do(self, reach: Reach, name: str, args: Json) -> None:
+    def _do(self, act: Callable[[], Json]) -> None:
         try:
-            self.found = reach.do(name, **args)
+            self.found = act()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self.error = error
 
@@ -350,28 +338,6 @@ def _say(text: str) -> None:
         say(text)
 
 
-class Ending:
-    """Whether a signal asks to end."""
-
-    def __init__(self) -> None:
-        self.asked = ""
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Note signals while the context lasts."""
-
-        def _end(number: int, _frame: FrameType | None) -> None:
-            self.asked = signal.Signals(number).name
-
-        names = [name for name in ("SIGINT", *ENDING_SIGNALS) if hasattr(signal, name)]
-        before = {name: signal.signal(getattr(signal, name), _end) for name in names}
-        try:
-            yield
-        finally:
-            for name, handler in before.items():
-                signal.signal(getattr(signal, name), handler)
-
-
 @contextlib.contextmanager
 def _within_reach(machine: Machine, through: str) -> Iterator[Reach]:
     from fabctl.daemon.client import Line
@@ -423,9 +389,8 @@ def jog_by_keys(machine: Machine, through: str, feed_mm_min: float | None = None
     FabctlError
         When the machine cannot be reached, or was stopped.
     """
-    ending = Ending()
     # the terminal is asked first: nothing homes for someone who cannot be heard
-    with keys_of_terminal() as keyboard, ending.listening(), _within_reach(machine, through) as reach:
+    with keys_of_terminal() as keyboard, noting() as ending, _within_reach(machine, through) as reach:
         say(HELP)
         keys = Keys(machine, reach, keyboard, feed_mm_min)
         keys.obey(ending)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import click
 
 from fabctl.cli.show import facts, say
 from fabctl.cli.words import _
+from fabctl.daemon.signals import ENDING, INTERRUPT, answering
 from fabctl.errors import InputError
 from fabctl.units import format_duration
 
@@ -56,9 +56,6 @@ ON_PLATE = (
     "Lay a plate below the tool, clip it to the probe and leave it there for both: the tool goes down to it "
     "by at most 30 mm, touches it twice and comes back. Z zero follows the new tool."
 )
-
-ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGBREAK")
-"""Signals that end a process elsewhere; here they end the run first, the machine held and its head off."""
 
 
 @dataclass(frozen=True)
@@ -371,16 +368,8 @@ def hands_on(operator: Operator) -> Iterator[Hands]:
     operator : Operator
     """
     hands = Hands(operator)
-    wanted = {signal.SIGINT: hands.pressed}
-    for name in ENDING_SIGNALS:
-        if hasattr(signal, name):
-            wanted[getattr(signal, name)] = hands.ended
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-    try:
+    with answering({INTERRUPT: hands.pressed, **dict.fromkeys(ENDING, hands.ended)}):
         yield hands
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

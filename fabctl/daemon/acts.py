@@ -105,10 +105,10 @@ async def _survey(bench: Bench, args: Json) -> Json:
         _number(args.get("below_mm"), "below_mm"),
     )
 
-    def told(done: int, of: int) -> None:
+    def _told(done: int, of: int) -> None:
         bench.tell({"event": "survey", "done": done, "of": of})
 
-    return asdict(await _done(bench, survey(bench.link, bench.machine, grid, _feeler(args), told)))
+    return asdict(await _done(bench, survey(bench.link, bench.machine, grid, _feeler(args), _told)))
 
 
 async def _where(bench: Bench, args: Json) -> Json:
@@ -158,10 +158,10 @@ async def _done(bench: Bench, act: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _hooks(bench: Bench) -> Hooks:
-    def told(kind: str, facts: Any) -> None:
+    def _told(kind: str, facts: Any) -> None:
         bench.tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
-    return Hooks(operator=bench.operator, transition=told)
+    return Hooks(operator=bench.operator, transition=_told)
 
 
 def _feeler(args: Json) -> Feeler:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from fabctl.daemon.bench import Json
 from fabctl.daemon.guarding import Guard, unguarded_words, why_unguarded
 from fabctl.daemon.keeper import Keeper, error_json
 from fabctl.daemon.loop import Loop, Pollable
 from fabctl.daemon.places import is_owner, knows_secret, listen_at, place_of
+from fabctl.daemon.signals import noting
 from fabctl.errors import FabctlError, InputError
 from fabctl.shop.machine import Machine
 from fabctl.stream.port import open_port
@@ -215,7 +214,7 @@ def serve(
         raise InputError(
             f"{len(machines)} machines for one daemon", remedy=f"at most {MOST_MACHINES}; start a second one"
         )
-    loop, ending = Loop(), _Ending()
+    loop = Loop()
     keepers: list[Keeper] = []
     paths: list[Path] = []
 
@@ -238,12 +237,12 @@ def serve(
             keepers.append(keeper)
         if guard is not None:
             loop.beat, guard.acted = guard.beat, lambda: _stop_all(keepers)
-        stack.enter_context(ending.listening(loop))
+        ending = stack.enter_context(noting(loop.wake))
         for keeper in keepers:
             keeper.begin()
         ready(paths)
         stack.push(_giving_up(keepers))
-        loop.run(lambda: ending.asked)
+        loop.run(lambda: bool(ending.asked))
         for keeper in keepers:
             keeper.close()
         loop.run(lambda: all(keeper.closed for keeper in keepers))
@@ -268,29 +267,6 @@ def _stop_all(keepers: Sequence[Keeper]) -> None:
     """End what runs: its guard has stopped it."""
     for keeper in keepers:
         keeper.stop_guarded()
-
-
-class _Ending:
-    """Whether somebody asked the daemon to end."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    @contextlib.contextmanager
-    def listening(self, loop: Loop) -> Iterator[None]:
-        """Let signals end the loop while the context lasts."""
-
-        def _end(_number: int, _frame: FrameType | None) -> None:
-            self.asked = True
-            loop.wake()
-
-        names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-        before = {name: signal.signal(getattr(signal, name), _end) for name in names}
-        try:
-            yield
-        finally:
-            for name, handler in before.items():
-                signal.signal(getattr(signal, name), handler)
 
 
 def _open(url: str, machine: Machine) -> Pollable:

@@ -18,7 +18,8 @@ class Polls:
     last_s : float
         When the latest was sent, s.
     open : int
-        How many have no report yet; a report that was lost on the way leaves one open.
+        How many have no report yet. A report that was lost on the way leaves one open until the next poll
+        after a report: what has not come by then is not waited for.
     quickest_s : float
         How long a poll waits for its report, s: the quickest of late. Slower ones say how busy the
         controller is, or this host.
@@ -33,6 +34,9 @@ class Polls:
     >>> polls.answered(1.5)
     >>> polls.silent_s(1.6), polls.open, polls.quickest_s
     (0.0, 1, 0.5)
+    >>> polls.asked(1.6)
+    >>> polls.open
+    1
     """
 
     last_s: float = -math.inf
@@ -43,9 +47,9 @@ class Polls:
     def asked(self, now_s: float) -> None:
         """Note that a poll was sent."""
         self.last_s = now_s
-        self.open += 1
         if self._since_s is None:
-            self._since_s = now_s
+            self._since_s, self.open = now_s, 0
+        self.open += 1
 
     def answered(self, now_s: float) -> None:
         """Note that a report came."""

@@ -163,7 +163,8 @@ def test_a_keeper_that_is_slow_to_answer_the_door_is_not_taken_for_none(tmp_path
 
         thread = threading.Thread(target=open_the_door)
         thread.start()
-        speak_to(path).close()
+        with speak_to(path) as line:
+            assert line.getpeername() == str(path)
         thread.join()
 
 
