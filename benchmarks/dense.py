@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.permit import Permit, machine_digest
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.replies import Point
 
 LINES = 2000

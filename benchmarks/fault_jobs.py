@@ -15,7 +15,7 @@ import numpy as np
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.permit import Permit, machine_digest
 from fabctl.sim.controller import Options
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.run import Order
 from fabctl.toolpath.moves import ARC_CCW, ARC_CW, FEED, MOVE, Moves
 

@@ -26,8 +26,8 @@ from fabctl.errors import LinkError
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, write_work_order
 from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.permit import machine_digest
+from fabctl.stream.leg import Leg
 from fabctl.stream.legs import CLOCKWISE, COUNTERCLOCKWISE, LEG_FORMAT, STRAIGHT, legs_head
-from fabctl.stream.path import Leg
 
 MACHINES = ROOT / "firmware_profiles" / "machines"
 CONNECT_S = 20.0

@@ -23,7 +23,7 @@ from fabctl.record.statement import Statement, statement
 from fabctl.shop.machine import load_machine
 from fabctl.shop.permit import Permit, machine_digest
 from fabctl.sim.port import SimPort
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.run import Hooks, Order, Progress
 from fabctl.stream.sender import run
 

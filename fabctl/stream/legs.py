@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fabctl.errors import InputError, RefusedError
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 
 LEGS_MAGIC = b"fabctl legs 1\n\0\0"
 LEG_FORMAT = "<IBBH7f"

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 from fabctl.errors import LinkError, RefusedError, StoppedError, StoppedKnownError, StoppedUnknownError
 from fabctl.shop.machine import Machine
 from fabctl.stream.halt import Outcome, halt, head_is_off
+from fabctl.stream.leg import Leg, distance_mm
 from fabctl.stream.limits import braking_limit_s, tolerance_mm
 from fabctl.stream.link import FAST_POLL_S, Link
-from fabctl.stream.path import Leg, distance_mm
 from fabctl.stream.protocol import Answered, Event, LocalProtocolError
 from fabctl.stream.replies import STANDING, Point, State, Status
 from fabctl.stream.stops import Cause, EndState, Operator, remedy_for

@@ -9,7 +9,7 @@ from pathlib import Path
 from fabctl.errors import StoppedError, StoppedKnownError, StoppedUnknownError
 from fabctl.shop.machine import Machine
 from fabctl.shop.permit import Permit
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.replies import Point
 from fabctl.stream.stops import Cause, EndState, Operator, remedy_for
 

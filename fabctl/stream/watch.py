@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from fabctl.shop.machine import Machine
 from fabctl.stream.certainty import SLACK_S
+from fabctl.stream.leg import Leg
 from fabctl.stream.link import Link
 from fabctl.stream.modal import Words
-from fabctl.stream.path import Leg, PathWatch, Place
+from fabctl.stream.path import PathWatch, Place
 from fabctl.stream.replies import Point, State, Status
 from fabctl.stream.stops import Cause
 

@@ -14,8 +14,8 @@ from fabctl.program.read import read
 from fabctl.record.journal import last_certain
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, read_work_order
 from fabctl.shop.machine import load_machine
+from fabctl.stream.leg import Leg
 from fabctl.stream.legs import read_legs
-from fabctl.stream.path import Leg
 
 ROUTER, HOMED = load_machine("router-3018"), load_machine("plywood-router-600x900")
 TEXT = b"G21 G90 M3 S9000\nG0 Z6\nG0 X10 Y10\nG1 Z-1 F100\nG3 X30 I10 J0 F300\nG0 Z5\nM5\n"

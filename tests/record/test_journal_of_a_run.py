@@ -8,7 +8,7 @@ from fabctl.record.journal import Journal, last_certain, read_journal
 from fabctl.shop.machine import load_machine
 from fabctl.shop.permit import Permit, machine_digest
 from fabctl.sim.port import SimPort
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.run import Hooks, Order
 from fabctl.stream.sender import run
 from fabctl.stream.stops import EndState

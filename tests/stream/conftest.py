@@ -11,7 +11,7 @@ from fabctl.shop.machine import Machine, load_machine
 from fabctl.shop.permit import Permit, machine_digest
 from fabctl.sim.controller import Options
 from fabctl.sim.port import SimPort
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.run import Hooks, Order, RunResult
 from fabctl.stream.sender import run
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabctl.stream.path import Leg, PathWatch, distance_mm
+from fabctl.stream.leg import Leg, distance_mm
+from fabctl.stream.path import PathWatch
 
 coordinate = st.floats(-100, 100)
 point = st.tuples(coordinate, coordinate, coordinate)

@@ -10,7 +10,7 @@ import pytest
 from fabctl.errors import LinkError, RefusedError, StoppedKnownError, StoppedUnknownError
 from fabctl.shop.permit import Permit
 from fabctl.sim.controller import Options
-from fabctl.stream.path import Leg
+from fabctl.stream.leg import Leg
 from fabctl.stream.run import Hooks, Order
 from fabctl.stream.sender import run
 from fabctl.stream.stops import Cause, EndState, Operator

@@ -7,8 +7,9 @@ import pytest
 from fabctl.errors import StoppedError
 from fabctl.shop.firmware import load_firmware
 from fabctl.sim.port import SimPort
+from fabctl.stream.leg import Leg
 from fabctl.stream.link import Link
-from fabctl.stream.path import Leg, PathWatch
+from fabctl.stream.path import PathWatch
 from fabctl.stream.replies import State, Status
 from fabctl.stream.stops import Cause, EndState
 from fabctl.stream.watch import Watch
