@@ -14,7 +14,7 @@ MACHINE_COMMANDS: dict[str, tuple[str, str]] = {
     "level": ("fabctl.cli.machine_level", "Probe the stock's height on a grid and keep it as a map."),
     "unlock": ("fabctl.cli.machine_unlock", "Take the lock off a controller after an alarm."),
     "hold": ("fabctl.cli.machine_hands", "Hold what a kept machine does."),
-    "resume": ("fabctl.cli.machine_hands", "Let a kept machine go on from a hold."),
+    "resume": ("fabctl.cli.machine_hands", "Let a kept machine's run go on from a hold."),
     "abort": ("fabctl.cli.machine_hands", "End what a kept machine does, position known."),
     "reset": ("fabctl.cli.machine_hands", "Reset a kept machine's controller at once."),
     "override": ("fabctl.cli.machine_hands", "Change a kept machine's feed, rapid and spindle overrides."),

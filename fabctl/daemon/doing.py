@@ -20,7 +20,10 @@ Tell = Callable[[Json], None]
 
 @dataclass
 class Doing:
-    """What a machine is at: one action, who asked, and the operator's hand on it."""
+    """What a machine is at: one action, who asked, and the operator's hand on it.
+
+    It has begun when an act by hand is under way, or the first line of a run is about to be sent.
+    """
 
     name: str
     args: Json
@@ -30,6 +33,17 @@ class Doing:
     pause: Pause | None = None
     progress: Progress | None = None
     folder: Path | None = None
+    begun: bool = False
+
+    @property
+    def run(self) -> str | None:
+        """Name of the run's folder; None of an act by hand."""
+        return Path(str(self.args.get("folder"))).name if self.name == "run" else None
+
+    def obeyed(self) -> Json:
+        """Return what a hand has reached: the reply to it."""
+        pause = asdict(self.pause) if self.pause else None
+        return {"doing": self.name, "run": self.run, "begun": self.begun, "pause": pause}
 
     def obey(self, name: str, args: Json, machine: str) -> None:
         """Do what a hand on it asks for, at once.
@@ -53,6 +67,12 @@ class Doing:
         if name == "answer":
             self._answer(args, machine)
         elif name == "override":
+            if self.run is None:
+                raise RefusedError(
+                    f"the machine is busy: {self.name}, which takes no overrides",
+                    file=machine,
+                    remedy="set them when it is done, or in a run",
+                )
             shares = {key: whole_number(value, key) for key, value in args.items() if value is not None}
             demand_possible(replace(Overrides(), **shares))
             self.operator.override(**shares)
@@ -75,6 +95,7 @@ class Doing:
             tell({"event": "progress", **now.facts()})
 
         def _phase(kind: str, facts: Mapping[str, Fact]) -> None:
+            self.begun = self.begun or kind == "started"
             tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
         def _note(text: str) -> None:

@@ -157,7 +157,7 @@ class Keeper:
             "doing": doing.name if doing is not None else None,
         }
         if doing is not None:
-            said["run"] = doing.folder.name if doing.folder else None
+            said["run"] = doing.run
             said["folder"] = str(doing.folder) if doing.folder else None
             said["progress"] = asdict(doing.progress) if doing.progress else None
             said["pause"] = asdict(doing.pause) if doing.pause else None
@@ -195,7 +195,7 @@ class Keeper:
             doing.obey(name, args, self.machine.name)
             if self._task is not None:
                 self._task.wake()
-            reply({"doing": doing.name})
+            reply(doing.obeyed())
         elif name == "run" and not isinstance(args.get("folder"), str):
             raise InputError("a run without its folder", remedy="use a fabctl of the same version")
         elif name == "run" or name in ACTS:
@@ -348,6 +348,7 @@ class Keeper:
     async def _do(self, doing: Doing, link: Link, controller: Controller) -> Json:
         self._trouble = ""
         if doing.name != "run":
+            doing.begun = True
             bench = Bench(link, controller, self.machine, doing.operator, self.tell)
             return await ACTS[doing.name](bench, doing.args)
         doing.folder = Path(doing.args["folder"])

@@ -72,7 +72,7 @@ def test_a_busy_machine_takes_no_second_run_and_an_abort_from_another_line_ends_
             time.sleep(0.05)
         with pytest.raises(RefusedError, match="busy: run"):
             line.ask("run", folder=str(folder))
-        assert line.ask("hold") == {"doing": "run"}
+        assert line.ask("hold") == {"doing": "run", "run": "busy", "begun": True, "pause": None}
         while line.ask("status")["state"] != "Hold:0":
             time.sleep(0.05)
         line.ask("abort")
