@@ -23,7 +23,9 @@ from fabctl.units import parse_length_mm
 @click.option(
     "--height", metavar="LENGTH", help="Z it is traced at; the machine's clearance height when left out."
 )
-@click.option("--feed", type=float, default=3000.0, show_default=True, help="Feed, mm/min.")
+@click.option(
+    "--feed", type=float, help="Feed, mm/min, held to what X and Y can do; 3000 or that when left out."
+)
 @PORT
 @CONFIRM
 @HAND_DRY
@@ -33,7 +35,7 @@ def frame(
     file: str | None,
     box: str | None,
     height: str | None,
-    feed: float,
+    feed: float | None,
     port: str | None,
     confirm: str | None,
     dry_run: bool,
@@ -51,17 +53,19 @@ def frame(
     box is refused beforehand when it does not lie within the travel.
     """
     from fabctl.shop.machine import load_machine
+    from fabctl.stream.frame import FEED_MM_MIN, framing_feed_mm_min
 
     machine = load_machine(name)
     low_x, low_y, high_x, high_y = lengths_of(box, 4, "--box") if box else _box_of(file)
     at_mm = parse_length_mm(height) if height else machine.clearance_mm
+    feed_mm_min = framing_feed_mm_min(machine, FEED_MM_MIN if feed is None else feed)
     head = "off"
     if machine.head.pointer_power:
         head = f"a beam at {machine.head.pointer_power:.1%}: eyes protected"
     told = {
         "moves": f"round X{low_x:g} Y{low_y:g} to X{high_x:g} Y{high_y:g}"
         + (f" at Z{at_mm:g}" if machine.has_z else "")
-        + f", {feed:g} mm/min",
+        + f", {feed_mm_min:g} mm/min",
         "head": head,
     }
     if dry_run:
@@ -75,7 +79,7 @@ def frame(
             low_mm=[low_x, low_y],
             high_mm=[high_x, high_y],
             height_mm=at_mm,
-            feed_mm_min=feed,
+            feed_mm_min=feed_mm_min,
         )
     if json_:
         as_json(found)

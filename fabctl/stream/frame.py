@@ -65,6 +65,30 @@ class Framed:
     checked: bool
 
 
+def framing_feed_mm_min(machine: Machine, wanted_mm_min: float = FEED_MM_MIN) -> float:
+    """Return the feed a box is traced with: what was asked for, held to what X and Y can do.
+
+    Parameters
+    ----------
+    machine : Machine
+    wanted_mm_min : float
+
+    Raises
+    ------
+    RefusedError
+        When it is none.
+
+    Examples
+    --------
+    >>> from fabctl.shop.machine import load_machine
+    >>> framing_feed_mm_min(load_machine("router-3018"))
+    2000.0
+    """
+    if not wanted_mm_min > 0:
+        raise RefusedError(f"a frame with a feed of {wanted_mm_min:g} mm/min", remedy="give a feed above 0")
+    return min(wanted_mm_min, *machine.max_rate_mm_min[:2])
+
+
 async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float = FEED_MM_MIN) -> Framed:
     """Rise, go round a box once, and stand at its first corner with the head off.
 
@@ -76,16 +100,18 @@ async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float =
         A laser's pointer power, if its profile names one, marks the way.
     box : Box
     feed_mm_min : float
-        Held to what X and Y can do.
+        As `framing_feed_mm_min` takes it.
 
     Raises
     ------
     RefusedError
-        When the box has no size, lies below the stock's top or outside the travel. Nothing moved.
+        When the box has no size, lies below the stock's top or outside the travel, or the feed is none.
+        Nothing moved.
     StoppedError
         At a fault, or when the head is not seen to be off at the end.
     """
-    _demand_sound(machine, box, feed_mm_min)
+    _demand_sound(machine, box)
+    feed = framing_feed_mm_min(machine, feed_mm_min)
     await demand_idle(link)
     _, _, z = link.work_mm or (0.0, 0.0, 0.0)
     height = max(box.height_mm, z) if machine.has_z else z
@@ -93,7 +119,6 @@ async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float =
     corners = tuple((x, y, height) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)))
     for corner in corners[:4]:
         demand_inside(link, machine, corner)
-    feed = min(feed_mm_min, *machine.max_rate_mm_min[:2])
     await answered(link, OFF, SETTLE_S)
     if height > z:
         await travel(link, machine, (None, None, height))
@@ -106,9 +131,9 @@ async def trace_box(link: Link, machine: Machine, box: Box, feed_mm_min: float =
     return Framed(box, feed, power, link.homed)
 
 
-def _demand_sound(machine: Machine, box: Box, feed_mm_min: float) -> None:
+def _demand_sound(machine: Machine, box: Box) -> None:
     (x0, y0), (x1, y1) = box.low_mm, box.high_mm
-    if not (x0 <= x1 and y0 <= y1 and feed_mm_min > 0):
+    if not (x0 <= x1 and y0 <= y1):
         raise RefusedError(f"no box from {box.low_mm} to {box.high_mm}", remedy="name its lower left first")
     if machine.has_z and not box.height_mm > 0:
         raise RefusedError(f"a frame at Z{box.height_mm:g} would touch the stock", remedy="trace it above Z0")

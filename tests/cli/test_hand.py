@@ -108,6 +108,22 @@ def test_a_frame_needs_a_box_or_a_program(fabctl, tmp_path):
     assert (told["box"]["low_mm"], told["box"]["high_mm"]) == ([5, 5], [30, 20])
 
 
+@pytest.mark.parametrize(("asked", "moves"), [((), 2000), (("--feed", 9000), 2000), (("--feed", 1200), 1200)])
+def test_a_frame_moves_with_the_feed_that_was_said(fabctl, asked, moves):
+    box = ("machine", "frame", "router-3018", "--box", "0,0,20,10", *asked)
+    said = fabctl(*box)
+    assert f"{moves} mm/min" in said.err
+    assert f"{moves} mm/min" in said.out
+    assert json.loads(fabctl(*box, "--json").out)["feed_mm_min"] == moves
+    assert f"{moves} mm/min" in fabctl(*box, "-n").out
+
+
+def test_a_frame_without_a_feed_is_refused_before_anything_is_asked(fabctl):
+    said = fabctl("machine", "frame", "router-3018", "--box", "0,0,20,10", "--feed", 0, "-n")
+    assert (said.code, said.out) == (4, "")
+    assert "a feed of 0 mm/min" in said.err
+
+
 def test_a_surveyed_map_levels_a_program(fabctl, tmp_path):
     assert fabctl("machine", "level", "router-3018", "--area", "0,0,40,30", "--grid", "4x3").code == 0
     program = tmp_path / "part.nc"
