@@ -10,6 +10,7 @@ import click
 
 from fabctl.cli.options import JSON, MACHINE
 from fabctl.cli.show import as_json, facts, say
+from fabctl.cli.words import _, counted
 from fabctl.errors import InputError, LinkError
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from fabctl.stream.port import Port
 
 SIM = "sim://"
+COUNTED = {
+    "holds": ("{count} holds", "{count} hold"),
+    "differs": ("{count} differs", "{count} differ"),
+    "skipped": ("{count} skipped", "{count} skipped"),
+}
+"""Each verdict as a number of facts comes to it: one, and none or several."""
 COLOURS = {"holds": "green", "differs": "red", "skipped": "yellow"}
 
 
@@ -153,7 +160,7 @@ def _tell_outcome(outcome: Outcome) -> None:
     if outcome.detail == NEEDS["bench"]:
         # nobody at a machine can do anything about these: --json lists them
         return
-    mark = click.style(f"{outcome.verdict.value:8}", fg=COLOURS[outcome.verdict.value])
+    mark = click.style(f"{_(outcome.verdict.value):8}", fg=COLOURS[outcome.verdict.value])
     click.echo(f"{mark}{outcome.row:>3}  {outcome.name}")
     if outcome.detail:
         click.echo(f"{'':13}{outcome.detail}")
@@ -164,7 +171,7 @@ def _tell(report: Report) -> None:
 
     identity, fits = report.identity, report.identity.fits
     chosen = next(fit for fit in fits if fit.name == report.firmware)
-    counts = ", ".join(f"{report.count(verdict)} {verdict.value}" for verdict in Verdict)
+    counts = ", ".join(counted(*COUNTED[verdict.value], report.count(verdict)) for verdict in Verdict)
     words = {
         "port": report.port,
         "banner": identity.banner,
@@ -190,7 +197,8 @@ def _best(fits: tuple[Fit, ...]) -> str:
     best = fits[0]
     if best.whole:
         return best.name + (f", but {', '.join(best.differs)}" if best.differs else "")
-    return f"none wholly; the nearest is {best.name}, which does not understand {len(best.unknown)} lines"
+    lines = counted("{count} line", "{count} lines", len(best.unknown))
+    return f"none wholly; the nearest is {best.name}, which does not understand {lines}"
 
 
 def _values(report: Report) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``fabctl machine conform`` as a person types it."""
 
 import json
+import re
 
 import pytest
 
@@ -12,7 +13,7 @@ def test_a_grbl_conforms_and_the_page_says_so(fabctl):
     said = fabctl("machine", "conform", "sim://", "-m", "router-3018")
     assert said.code == 0
     assert "firmware profile that fits  grbl-1.1" in said.out
-    assert "0 differs" in said.out
+    assert re.search(r"^facts +\d\d hold, 0 differ, \d+ skipped$", said.out, re.MULTILINE)
     assert "only the virtual controller" not in said.out
 
 
@@ -45,6 +46,11 @@ def test_a_description_is_never_replaced(fabctl, tmp_path):
     said = fabctl("machine", "conform", "sim://", "--profile-out", out)
     assert said.code == 3
     assert out.read_text(encoding="utf-8") == "mine"
+
+
+def test_one_fact_is_counted_as_one(fabctl):
+    said = fabctl("machine", "conform", "sim://", "--row", "5")
+    assert re.search(r"^facts +1 holds, 0 differ, 0 skipped$", said.out, re.MULTILINE), said.out
 
 
 @pytest.mark.parametrize(
