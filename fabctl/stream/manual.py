@@ -72,6 +72,7 @@ class Ended(Generic[Result]):
                 head_off=self.outcome.head_off,
                 machine=machine.name if machine is not None else "NAME",
                 homing=machine.homing if machine is not None else None,
+                reason=self.reason,
             ),
         )
 

@@ -83,6 +83,22 @@ READY = "start again when ready"
 EMERGENCY = "use the emergency stop"
 _LINK = "look at cable, earthing and other programs on the port; the part is not to be trusted"
 
+_UNLOCK = "while it is locked, `fabctl machine unlock NAME --position kept` is your word that nothing moved"
+
+ALARMS = {
+    "ALARM:2": "look where the way leaves the travel and where the work zero is; " + _UNLOCK,
+    "ALARM:4": _UNLOCK
+    + "; then lift the tool off the plate and start farther from it: the probe must be open "
+    "before it starts; if nothing touches, look where clip and plate or their wires do",
+    "ALARM:5": _UNLOCK
+    + "; then look that the clip is on the tool, both wires are plugged in and the plate lies "
+    "in the way, and start closer to it, or let it go farther (--depth of `fabctl machine probe`)",
+}
+"""What a person does after an alarm that keeps the position, where its number says more than its row.
+
+Source: Grbl 1.1 doc/csv/alarm_codes_en_US.csv; grblHAL and FluidNC number these three alike.
+"""
+
 STOPS: dict[Cause, StopRule] = {
     Cause.DONE: StopRule(
         "every line answered, `Idle`, buffers empty, position is the program's end, head off",
@@ -115,7 +131,7 @@ STOPS: dict[Cause, StopRule] = {
         Answer.RELEASE,
         EndState.KNOWN,
         "look where the way leaves the travel and where the work zero is, or why the probe did not touch; "
-        "while it is locked, `fabctl machine unlock NAME --position kept` is your word that nothing moved",
+        + _UNLOCK,
     ),
     Cause.ALARM_LOST: StopRule(
         "`ALARM:N` after which it is not (limit switch, reset in motion, homing)",
@@ -216,6 +232,7 @@ def remedy_for(
     head_off: bool | None = True,
     machine: str = "NAME",
     homing: bool | None = None,
+    reason: str = "",
 ) -> str:
     """Say what a person does next: about the head, about the cause, about the position.
 
@@ -231,6 +248,8 @@ def remedy_for(
         Its name, for the commands.
     homing : bool or None
         Whether it has switches to home to; None when whoever asks does not know.
+    reason : str
+        What was seen: the number of an alarm at its beginning says more than that it was one.
 
     Examples
     --------
@@ -240,6 +259,8 @@ def remedy_for(
     'find the position anew: `fabctl machine home router-3018`'
     """
     remedy, steps = STOPS[cause].remedy, []
+    if cause is Cause.ALARM_KNOWN:
+        remedy = ALARMS.get(reason.partition(": ")[0], remedy)
     if head_off is False or (head_off is None and not remedy.startswith(EMERGENCY)):
         steps.append(f"{EMERGENCY}: the head {'may be' if head_off is None else 'is'} on")
     if remedy != READY or end is EndState.KNOWN:

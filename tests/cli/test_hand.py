@@ -82,6 +82,8 @@ def test_a_probe_that_finds_nothing_ends_with_position_known(fabctl):
     said = fabctl("machine", "probe", "router-3018", "--depth", 3)
     assert said.code == 6
     assert "ALARM:5" in said.err
+    assert "start closer to it" in said.err
+    assert "clip is on the tool" in said.err
     said = fabctl("machine", "probe", "router-3018", "--port", "sim://?faults=probe-closed")
     assert said.code == 4
 

@@ -52,3 +52,22 @@ def test_each_request_wakes_the_sender():
     assert (operator.wants_hold, operator.wants_resume) == (False, True)
     assert operator.wants_abort
     assert operator.wants_reset
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ALARM:2: the target lies outside", ("leaves the travel",)),
+        ("ALARM:4: the probe was closed", ("lift the tool off the plate", "start farther")),
+        ("ALARM:5: the probe never closed; Z zero is in doubt", ("clip", "plate", "start closer", "--depth")),
+        ("ALARM:99: never heard of", ("work zero", "probe")),
+    ],
+)
+def test_after_an_alarm_a_person_reads_what_its_number_asks_for(reason, words):
+    said = remedy_for(Cause.ALARM_KNOWN, EndState.KNOWN, machine="mill", reason=reason)
+    assert all(word in said for word in (*words, "`fabctl machine unlock mill --position kept`"))
+
+
+def test_the_number_of_an_alarm_changes_no_other_remedy():
+    for cause in set(Cause) - {Cause.ALARM_KNOWN}:
+        assert remedy_for(cause, EndState.KNOWN, reason="ALARM:5: x") == remedy_for(cause, EndState.KNOWN)
