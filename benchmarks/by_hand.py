@@ -134,8 +134,7 @@ def _override(link: Link, machine: Machine) -> Doing:
 
 
 def _home(link: Link, machine: Machine) -> Doing:
-    del machine
-    return home_machine(link, Hooks())
+    return home_machine(link, machine, machine.settings(), Hooks())
 
 
 def _stands_at(x: float, y: float, z: float) -> Truth:

@@ -30,7 +30,8 @@ Act = Callable[[Bench, Json], Awaitable[Json]]
 
 async def _home(bench: Bench, args: Json) -> Json:
     del args
-    await _done(bench, home_machine(bench.link, _hooks(bench)))
+    act = home_machine(bench.link, bench.machine, bench.controller.settings, _hooks(bench))
+    await _done(bench, act)
     return {"homed": bench.link.homed, **bench.link.place}
 
 

@@ -120,9 +120,23 @@ BEHAVIOUR = Table(
             high=255,
         ),
         Key("reports_homing", "flag", "`?` is answered during homing", default=False),
+        Key(
+            "homing_cycles",
+            "texts",
+            "axes homed together, in their order; left out where nobody knows",
+            default=(),
+        ),
         Key("utf8_realtime", "flag", "bytes above 0x7F are read as UTF-8, then obeyed", default=False),
         Key("cuts_long_lines", "flag", "a line too long is cut short without an error", default=False),
-    )
+    ),
+    (
+        Rule(
+            ("homing_cycles",),
+            lambda cycles: all(cycle and set(cycle) <= set("xyz") for cycle in cycles),
+            "a cycle with something else than axes in it",
+            'texts of x, y and z, such as "z" and "xy"',
+        ),
+    ),
 )
 
 
@@ -168,6 +182,7 @@ class Behaviour:
     keeps_g92: bool = False
     overflow_alarm: int = 0
     reports_homing: bool = False
+    homing_cycles: tuple[str, ...] = ()
     utf8_realtime: bool = False
     cuts_long_lines: bool = False
 

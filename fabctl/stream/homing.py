@@ -1,7 +1,7 @@
 """How long a homing cycle may take.
 
-Grbl answers nothing while it homes, so that a controller that died in it is told from one that is at work by the
-time alone. The bound is that of a machine whose every switch is found at the very end of its search.
+Grbl answers nothing while it homes, so that only time tells a controller that died in it from one at work.
+The bound is that of a machine whose every switch is found at the very end of its search.
 
 Source: Grbl 1.1h, limits.c (limits_go_home) and config.h (cycles, search and locate factors).
 """
@@ -26,7 +26,7 @@ AXES = "xyz"
 CYCLE_SETTINGS = range(44, 50)
 """Where grblHAL tells which axes it homes together, a mask each."""
 MARGIN, MARGIN_S = 1.1, 3.0
-"""Step times rounded, a resonator half a percent off, an adapter's wait; then motors that go idle, and the wire."""
+"""Step times rounded, a resonator half a percent off; an adapter's wait, and motors that go idle."""
 
 
 def homing_limit_s(firmware: Firmware, machine: Machine, told: Mapping[int, float]) -> float:
@@ -35,7 +35,7 @@ def homing_limit_s(firmware: Firmware, machine: Machine, told: Mapping[int, floa
     Parameters
     ----------
     firmware : Firmware
-        Which axes it homes together.
+        Which axes it homes together, where that is known.
     machine : Machine
         Travel, rates, accelerations and homing, where the controller does not tell its own.
     told : mapping of int to float
@@ -46,23 +46,19 @@ def homing_limit_s(firmware: Firmware, machine: Machine, told: Mapping[int, floa
     >>> from fabctl.shop.machine import load_machine
     >>> plotter = load_machine("pen-plotter-a3")
     >>> round(homing_limit_s(plotter.firmware, plotter, {}), 1)
-    52.2
+    49.9
     """
     figures = [machine.settings(), told]
-    travels = {axis: _most(figures, 130 + axis) for axis in range(3)}
+    travels = {axis: mm for axis in range(3) if (mm := _most(figures, 130 + axis)) > 0}
     cycles = _cycles(firmware, told)
+    if cycles:
+        real = [[axis for axis in cycle if axis in travels] for cycle in cycles]
+        turns = [(axes, max(travels[axis] for axis in axes)) for axes in real if axes]
+    else:
+        # whatever is homed together: no cycle is longer than its axes one by one, each as slow as the slowest
+        turns = [(list(travels), mm) for mm in travels.values()]
     plain = bool(cycles) and not _tells_cycles(told)
-    if not cycles:
-        # whatever is homed together, and in whatever order: no cycle takes longer than its axes one by one,
-        # each as slow as the slowest
-        total_s = sum(_cycle_s(figures, range(3), mm, plain=False) for mm in travels.values() if mm > 0)
-        return MARGIN_S + MARGIN * total_s
-    total_s = 0.0
-    for cycle in cycles:
-        axes = [axis for axis in cycle if travels[axis] > 0]
-        if axes:
-            total_s += _cycle_s(figures, axes, max(travels[axis] for axis in axes), plain=plain)
-    return MARGIN_S + MARGIN * total_s
+    return MARGIN_S + MARGIN * sum(_cycle_s(figures, axes, mm, plain=plain) for axes, mm in turns)
 
 
 def _tells_cycles(told: Mapping[int, float]) -> bool:
@@ -77,7 +73,9 @@ def _cycles(firmware: Firmware, told: Mapping[int, float]) -> list[list[int]]:
     return [[AXES.index(letter) for letter in letters] for letters in firmware.behaviour.homing_cycles]
 
 
-def _cycle_s(figures: list[Mapping[int, float]], axes: Collection[int], travel_mm: float, *, plain: bool) -> float:
+def _cycle_s(
+    figures: list[Mapping[int, float]], axes: Collection[int], travel_mm: float, *, plain: bool
+) -> float:
     """Return the longest one cycle can take: search, pull off, then touch slowly and pull off again, s."""
     seek, locate, pull_mm = _least(figures, 25), _least(figures, 24), _most(figures, 27)
     factor = LOCATE_FACTOR if plain else DESCENDANTS_LOCATE_FACTOR

@@ -172,7 +172,7 @@ class _Run:
         locked = link.connection.state is State.ALARM
         needed = order.machine.homing and (locked or not link.homed)
         if needed if order.home is None else order.home:
-            await home_machine(link, hooks)
+            await home_machine(link, order.machine, self._controller.settings, hooks)
         elif locked:
             raise RefusedError(
                 "the controller is in alarm: its position is not known",

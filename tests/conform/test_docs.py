@@ -50,6 +50,7 @@ def test_the_table_of_controllers_is_that_of_the_profiles(at):
     assert ("cut short" in ROWS["line too long"][at]) == does.cuts_long_lines
     assert ("not deaf" in ROWS["storing an offset"][at]) == (not firmware.eeprom_words)
     assert (ROWS["`?` while homing"][at] == "answered") == does.reports_homing
+    assert (ROWS["homed together"][at] == "Z, then X and Y") == (does.homing_cycles == ("z", "xy"))
     assert ("$N" in ROWS["start-up lines"][at]) == ("$N" in firmware.speaks.asks)
     absent = [rule.number for rule in firmware.settings.rules if rule.absent]
     assert ("no `$0`" in ROWS["settings compared"][at]) == bool(absent)

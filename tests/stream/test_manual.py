@@ -52,9 +52,9 @@ class Hand:
         self.operator = Operator()
 
         async def meet():
-            link, _ = await connect(self.port, self.machine)
+            link, controller = await connect(self.port, self.machine)
             if switched:
-                await home_machine(link, self.it.hooks())
+                await home_machine(link, self.machine, controller.settings, self.it.hooks())
             return link
 
         self.link = drive(self.port, meet())
