@@ -129,23 +129,14 @@ def length_mm(start_mm: Point, leg: Leg) -> float:
     return math.hypot(sweep * math.dist(start_mm[:2], leg.centre_mm), leg.end_mm[2] - start_mm[2])
 
 
-def reach_mm(start_mm: Point, leg: Leg) -> tuple[float, float, float, float]:
-    """Bound a move as seen from above: lowest and highest x, lowest and highest y, mm.
+def widest_mm(start_mm: Point, leg: Leg) -> float:
+    """Return how far an arc gets from its centre, seen from above, mm; of a straight move 0.
 
     Examples
     --------
-    >>> reach_mm((1.0, 5.0, 0.0), Leg(1, (-2.0, 7.0, 9.0)))
-    (-2.0, 1.0, 5.0, 7.0)
-    >>> reach_mm((1.0, 0.0, 0.0), Leg(1, (0.0, 1.0, 0.0), (0.0, 0.0)))
-    (-1.0, 1.0, -1.0, 1.0)
+    >>> widest_mm((1.0, 0.0, 0.0), Leg(1, (0.0, 1.1, 0.0), (0.0, 0.0)))
+    1.1
     """
-    (sx, sy, _), (ex, ey, _) = start_mm, leg.end_mm
     if leg.centre_mm is None:
-        return (
-            (sx, ex, sy, ey)
-            if sx <= ex and sy <= ey
-            else (min(sx, ex), max(sx, ex), min(sy, ey), max(sy, ey))
-        )
-    x, y = leg.centre_mm
-    radius = max(math.hypot(sx - x, sy - y), math.hypot(ex - x, ey - y))
-    return x - radius, x + radius, y - radius, y + radius
+        return 0.0
+    return max(math.dist(start_mm[:2], leg.centre_mm), math.dist(leg.end_mm[:2], leg.centre_mm))

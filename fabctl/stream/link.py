@@ -156,6 +156,8 @@ class Link:
 
     def _take_in(self, events: list[Event]) -> None:
         """Note what reports tell; when strict, judge."""
+        if not events:
+            return
         notable = [event for event in events if event.__class__ is not Answered or event.reply is not OK]
         if not notable:
             return

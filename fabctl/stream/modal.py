@@ -34,7 +34,7 @@ class Words:
     """
 
     def __init__(self) -> None:
-        # the lines that named them last: nearly all are never looked at
+        # the text that named them last: nearly all is never looked at
         self._last = {"F": b"", "S": b""}
         self._comparable = True
         self._turned_on: set[bytes] = set()
@@ -46,10 +46,7 @@ class Words:
 
     def take(self, line: bytes) -> bool:
         """Note the words of a line that is sent; tell whether it makes the controller tell its offsets."""
-        if b"F" in line:
-            self._last["F"] = line
-        if b"S" in line:
-            self._last["S"] = line
+        self.take_moves(line)
         if (b"G" not in line and b"M" not in line) or _MOVES.match(line):
             return False
         if self._comparable and _OTHERWISE.search(line):
@@ -57,14 +54,21 @@ class Words:
         self._turned_on.update(_ON.findall(line))
         return _OFFSETS.search(line) is not None
 
+    def take_moves(self, lines: bytes) -> None:
+        """Note the words of lines that are sent, none of which does anything but move."""
+        if b"F" in lines:
+            self._last["F"] = lines
+        if b"S" in lines:
+            self._last["S"] = lines
+
     def differs(self, told: ParserState) -> str:
         """Say which word the controller has otherwise; empty when all are as sent."""
         if not self._comparable:
             return ""
         sent = {
-            letter: float(found.group(1))
-            for letter, line in self._last.items()
-            if (found := _LETTERS[letter].search(line))
+            letter: float(found[-1])
+            for letter, lines in self._last.items()
+            if (found := _LETTERS[letter].findall(lines))
         }
         has = {word[0]: word[1:] for word in told.words if word[:1] in sent}
         wrong = [

@@ -11,10 +11,11 @@ what *the controller* must not say becomes a `Fault` among the events.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, StrEnum
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, Protocol
 
 from fabctl.errors import FabctlError
 from fabctl.stream.replies import (
@@ -37,9 +38,9 @@ REPLY_LIMIT_BYTES = 256
 
 _SENDABLE = re.compile(rb"[\x20-\x7e]*")
 _REALTIME_IN_LINE = re.compile(rb"[?!~]")
-# what nearly every line is: it needs no closer look
-_PLAIN = re.compile(rb"(?:G0*[0-3](?![0-9.]))?[A-FH-Z0-9.+-]*")
+_MOVES = re.compile(rb"(?:(?:G0*[0-3](?![0-9.]))?+[A-FH-LN-Z0-9.+-]*+\n)*+")
 _OK_LINE = b"ok\r\n"
+_text = attrgetter("text")
 _ALONE = re.compile(r"\$(?!J=)|G0*10(?![0-9.])|G0*(?:28|30)\.1")
 
 
@@ -152,7 +153,10 @@ class Fault:
 
 
 class Answered(NamedTuple):
-    """A line got its answer: the answer, the number of the line, and its text."""
+    """A line got its answer: the answer, the number of the line, and its text.
+
+    An `ok` to a line of the program is no event: it moves a counter, and there are hundreds a second.
+    """
 
     reply: Ok | Error
     number: int
@@ -162,11 +166,23 @@ class Answered(NamedTuple):
 Event = Reply | Fault | Answered
 
 
+class Numbered(Protocol):
+    """A line of the program: its number, from 1, and its text without a line ending."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the program."""
+        ...
+
+    @property
+    def text(self) -> bytes:
+        """What is sent."""
+        ...
+
+
 class _Sent(NamedTuple):
-    line: bytes
     number: int
-    size: int
-    alone: bool
+    text: bytes
 
 
 class Connection:
@@ -193,7 +209,9 @@ class Connection:
     >>> link.send_line(b"G1X1F100", number=1)
     b'G1X1F100\n'
     >>> link.receive(b"ok\r\n"), link.acknowledged, link.executed
-    ([Answered(reply=Ok(), number=1, line=b'G1X1F100')], 1, 0)
+    ([], 1, 0)
+    >>> link.send_line(b"$$"), link.receive(b"ok\r\n")
+    (b'$$\n', [Answered(reply=Ok(), number=0, line=b'$$')])
     """
 
     def __init__(self, window_bytes: int = 127, grammar: Grammar = GRBL) -> None:
@@ -206,9 +224,10 @@ class Connection:
         self.acknowledged_then = 0
         self.in_flight_bytes = 0
         self.awaits_banner = True
-        self._in_flight: deque[_Sent] = deque()
+        self._in_flight: list[Numbered] = []
+        self._commands = 0
+        self._alone = False
         self._partial = bytearray()
-        self._looked_at = (b"", True)
 
     @property
     def unanswered(self) -> int:
@@ -218,7 +237,17 @@ class Connection:
     @property
     def oldest_line(self) -> bytes:
         """The line whose answer comes next; empty when none is due."""
-        return self._in_flight[0].line if self._in_flight else b""
+        return self._in_flight[0].text if self._in_flight else b""
+
+    @property
+    def room_bytes(self) -> int:
+        """How many bytes, newlines included, may be sent now as far as room in the ring goes."""
+        return 0 if self._alone else self.window_bytes - self.in_flight_bytes
+
+    @property
+    def flows(self) -> bool:
+        """Whether the controller runs and has something to do: then moves may follow at once."""
+        return self.state is State.RUN and bool(self._in_flight) and not self._alone
 
     def fits(self, line: bytes) -> bool:
         """Tell whether a line may be sent now as far as room in the ring goes.
@@ -227,9 +256,7 @@ class Connection:
         """
         if not self._in_flight:
             return True
-        if len(line) >= self.window_bytes - self.in_flight_bytes or self._in_flight[-1].alone:
-            return False
-        return self._is_plain(line) or not needs_alone(line)
+        return len(line) < self.room_bytes and not needs_alone(line)
 
     def send_line(self, line: bytes, number: int = 0) -> bytes:
         """Take a line into account and return the bytes to write.
@@ -251,28 +278,43 @@ class Connection:
         LocalProtocolError
             When it must not be sent now, or ever.
         """
-        size = len(line) + 1
-        room = self.window_bytes - self.in_flight_bytes
-        goes_on = self.state is State.RUN and self._in_flight and not self._in_flight[-1].alone
-        # nearly every line: nothing speaks against it
-        alone = False if goes_on and size <= room and self._is_plain(line) else self._examined(line, size)
-        self._in_flight.append(_Sent(line, number, size, alone))
-        self.in_flight_bytes += size
+        self._alone = self._examined(line)
+        self._in_flight.append(_Sent(number, line))
+        self.in_flight_bytes += len(line) + 1
         if number:
             self.sent = number
+        else:
+            self._commands += 1
         if self.state is State.CHECK and line == b"$C":
             # leaving check mode, Grbl resets itself
             self.awaits_banner = True
             self.state = None
         return line + b"\n"
 
-    def _is_plain(self, line: bytes) -> bool:
-        # asked before a line goes, and once more as it goes
-        if line is not self._looked_at[0]:
-            self._looked_at = line, _PLAIN.fullmatch(line) is not None
-        return self._looked_at[1]
+    def send_moves(self, moves: Sequence[Numbered]) -> bytes:
+        """Take lines of the program into account that do nothing but move, and return the bytes to write.
 
-    def _examined(self, line: bytes, size: int) -> bool:
+        Parameters
+        ----------
+        moves : sequence of Numbered
+            In order; at least one. Looked at as one: a line by itself costs a host three times as much.
+
+        Raises
+        ------
+        LocalProtocolError
+            When the link does not flow, they do not fit, or one of them is no mere move.
+        """
+        batch = b"\n".join(map(_text, moves)) + b"\n"
+        if not self.flows or len(batch) > self.room_bytes or not _MOVES.fullmatch(batch):
+            raise LocalProtocolError(
+                f"{batch!r} in state {self.state}, {self.in_flight_bytes} bytes in flight"
+            )
+        self._in_flight.extend(moves)
+        self.in_flight_bytes += len(batch)
+        self.sent = moves[-1].number
+        return batch
+
+    def _examined(self, line: bytes) -> bool:
         """Raise unless a line may be sent now; tell whether it goes alone."""
         self._check_line(line)
         if self.awaits_banner or self.state is None:
@@ -282,9 +324,7 @@ class Connection:
                 f"{line!r} in state {self.state}, which takes {RULES[self.state].lines.value}"
             )
         alone = needs_alone(line)
-        if self._in_flight and (
-            alone or self._in_flight[-1].alone or self.in_flight_bytes + size > self.window_bytes
-        ):
+        if self._in_flight and (alone or len(line) >= self.room_bytes):
             raise LocalProtocolError(f"{line!r} does not fit: {self.in_flight_bytes} bytes in flight")
         return alone
 
@@ -380,7 +420,9 @@ class Connection:
 
     def _answer(self, reply: Ok | Error, events: list[Event]) -> None:
         if self._in_flight:
-            events.append(self._answered(reply))
+            answered = self._answered(reply)
+            if isinstance(reply, Error) or not answered.number:
+                events.append(answered)
         elif self.awaits_banner:
             # a blank EEPROM says error:7 before its banner; a reset may overtake an answer
             events.append(reply)
@@ -389,18 +431,27 @@ class Connection:
             events.append(Fault(FaultKind.STRAY_ANSWER, name))
 
     def _answered(self, reply: Ok | Error) -> Answered:
-        line, number, size, _ = self._in_flight.popleft()
-        self.in_flight_bytes -= size
-        if number:
-            self.acknowledged = number
-        return Answered(reply, number, line)
+        line = self._in_flight.pop(0)
+        self._alone = False
+        self.in_flight_bytes -= len(line.text) + 1
+        if line.number:
+            self.acknowledged = line.number
+        else:
+            self._commands -= 1
+        return Answered(reply, line.number, line.text)
 
     def _answered_in_a_row(self, count: int) -> list[Event]:
         """Take so many `ok`: nearly all that ever comes, and what a host's time goes into."""
-        sent = [self._in_flight.popleft() for _ in range(count)]
-        self.in_flight_bytes -= sum([line.size for line in sent])
-        self.acknowledged = next((line.number for line in reversed(sent) if line.number), self.acknowledged)
-        return [Answered(OK, line.number, line.line) for line in sent]
+        if self._commands:
+            answered = [self._answered(OK) for _ in range(count)]
+            return [answer for answer in answered if not answer.number]
+        if count:
+            taken = self._in_flight[:count]
+            del self._in_flight[:count]
+            self._alone = False
+            self.in_flight_bytes -= sum(map(len, map(_text, taken))) + count
+            self.acknowledged = taken[-1].number
+        return []
 
     def _report(self, status: Status, events: list[Event]) -> None:
         before = self.state
@@ -418,6 +469,7 @@ class Connection:
         self.awaits_banner = False
         self.state = None
         self._in_flight.clear()
+        self._commands, self._alone = 0, False
         self.in_flight_bytes = 0
 
     def _check_line(self, line: bytes) -> None:

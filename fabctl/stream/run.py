@@ -151,7 +151,8 @@ class Hooks:
     progress : callable
         Told at each status report.
     sending : callable
-        Told a line's number *before* it is written to the port; False means not yet, ask again.
+        Told a line's number *before* it, or it and some before it, are written to the port; False means
+        not yet, ask again.
     transition : callable
         Told of each transition *before* what depends on it happens: connected, homed, zeroed, checked,
         armed, started, section, hold, resume, stop, end. A journal writes it to disk and returns None, or

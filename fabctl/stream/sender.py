@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.shop.machine import Machine
 from fabctl.stream.account import Account
+from fabctl.stream.ahead import Ahead
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect, read_offsets
 from fabctl.stream.ending import SETTLE_S, compare_words, stand_idle
@@ -244,11 +245,10 @@ class _Run:
 
     async def _stream(self, lines: Iterator[WireLine]) -> None:
         """Keep the ring full until every line has its answer; stop for a person where the program says."""
-        connection, gather = self._link.connection, Gather(self._link)
-        line = next(lines, None)
-        while line is not None or connection.unanswered:
+        connection, gather, ahead = self._link.connection, Gather(self._link), Ahead(lines)
+        while ahead.line is not None or connection.unanswered:
             waiting = not connection.unanswered
-            batch, line = self._fitting(line, lines)
+            batch, line = self._fitting(ahead), ahead.line
             if batch:
                 self._link.write_lines(batch, self._watch.poll_s)
                 if waiting:
@@ -257,18 +257,19 @@ class _Run:
             await self._step()
             if line is not None and line.pause and not connection.unanswered:
                 await self._pause_for_person(line)
-                line = next(lines, None)
+                ahead.step()
 
-    def _fitting(self, line: WireLine | None, lines: Iterator[WireLine]) -> tuple[bytes, WireLine | None]:
-        """Take into account as many lines as may go now; return their bytes, and the line that waits."""
+    def _fitting(self, ahead: Ahead) -> bytes:
+        """Take into account as many lines as may go now, and return their bytes."""
         link, words, sending = self._link, self._words, self._hooks.sending
-        connection, batch = link.connection, b""
+        connection = link.connection
         # what the operator asks for comes first; a check pass moves nothing and knows no hold
         stops = self._hooks.operator.wants_stop and connection.state is not State.CHECK
         if stops or connection.state not in TAKES_LINES:
-            return batch, line
+            return b""
+        batch = self._flowing(ahead) if connection.flows else b""
         while (
-            line is not None
+            (line := ahead.line) is not None
             and not line.pause
             and connection.fits(line.text)
             and sending(line.number) is not False
@@ -276,8 +277,19 @@ class _Run:
             if words.take(line.text):
                 link.certainty.expect_offsets()
             batch += connection.send_line(line.text, line.number)
-            line = next(lines, None)
-        return batch, line
+            ahead.step()
+        return batch
+
+    def _flowing(self, ahead: Ahead) -> bytes:
+        """Take the moves that may go now together: nearly all there ever is to send."""
+        connection = self._link.connection
+        moves = ahead.moves(connection.room_bytes)
+        if not moves or self._hooks.sending(moves[-1].number) is False:
+            return b""
+        ahead.step(len(moves))
+        batch = connection.send_moves(moves)
+        self._words.take_moves(batch)
+        return batch
 
     async def _step(self) -> None:
         """Take one turn: the operator first, then what the controller says."""

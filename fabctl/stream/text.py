@@ -24,6 +24,7 @@ LONGEST_LINE_BYTES = 1 << 20
 _COMMENT = re.compile(rb"\([^()\r\n]*\)|;.*")
 _BLANK = re.compile(rb"[ \t]+")
 _PLAIN_LINES = re.compile(rb"(?:[A-LN-Z][-+]?(?:\d++\.?+\d*+|\.\d++)|\n)*+")
+_MOVES = re.compile(rb"(?:(?:G0*[0-3](?![0-9.]))?+(?:[A-FH-LN-Z][-+]?(?:\d++\.?+\d*+|\.\d++))*+(?:\n|\Z))*+")
 _WORDS = re.compile(rb"(?:[A-Z][-+]?(?:\d+\.?\d*|\.\d+))*")
 _PERSON = re.compile(rb"M0*(?:0|1|6)(?![0-9.])")
 _PERSON_ALONE = re.compile(rb"(?:N\d+)?(?:T\d+)?M0*(?:0|1|6)(?:T\d+)?")
@@ -42,12 +43,15 @@ class WireLine(NamedTuple):
         A person must act here (M0, M1, M6): the line itself is never sent.
     note : str
         The line as written, for that person.
+    moves : bool
+        Whether it names no M word, and no G word but G0 to G3: it goes without a closer look.
     """
 
     number: int
     text: bytes
     pause: bool = False
     note: str = ""
+    moves: bool = False
 
 
 class Text:
@@ -196,9 +200,13 @@ def numbered(pieces: Iterable[bytes], limit_chars: int) -> Iterator[tuple[int, W
         for at in range(0, len(lines), GROUP_LINES):
             group = lines[at : at + GROUP_LINES]
             plain = _are_plain(group, limit_chars)
+            moves = plain and _are_moves(b"\n".join(group))
             for raw in group:
                 number += 1
-                yield number, WireLine(number, raw) if plain else _wire_line(number, raw, limit_chars)
+                if plain:
+                    yield number, WireLine(number, raw, moves=moves or _are_moves(raw))
+                else:
+                    yield number, _wire_line(number, raw, limit_chars)
 
 
 def _are_plain(group: list[bytes], limit_chars: int) -> bool:
@@ -208,6 +216,10 @@ def _are_plain(group: list[bytes], limit_chars: int) -> bool:
         and b"" not in group
         and _PLAIN_LINES.fullmatch(b"\n".join(group)) is not None
     )
+
+
+def _are_moves(lines: bytes) -> bool:
+    return _MOVES.fullmatch(lines) is not None
 
 
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -236,7 +248,8 @@ def _wire_line(number: int, raw: bytes, limit_chars: int) -> WireLine | None:
     pause = _PERSON.search(text) is not None
     if pause and not _PERSON_ALONE.fullmatch(text):
         raise _refused(number, raw, "mixes M0, M1 or M6 with other words", "such a word alone")
-    return WireLine(number, text, pause, raw.decode("ascii", "replace").strip() if pause else "")
+    note = raw.decode("ascii", "replace").strip() if pause else ""
+    return WireLine(number, text, pause, note, _are_moves(text))
 
 
 def _refused(number: int, raw: bytes, problem: str, expected: str) -> RefusedError:

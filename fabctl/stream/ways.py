@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import accumulate, islice
 from typing import NamedTuple
 
-from fabctl.stream.leg import Leg, length_mm, reach_mm, settled
+from fabctl.stream.leg import Leg, length_mm, settled, widest_mm
 from fabctl.stream.replies import Point
 
 GROUP = 128
@@ -73,47 +74,50 @@ class Ways:
         least_mm: float = 0.0,
         rates_mm_s: Point | None = None,
     ) -> None:
-        self._legs: Iterator[Leg] = iter(legs)
+        self._ahead: Iterator[Leg] = iter(legs)
         self._start_mm = self._block_mm = start_mm
         self._tolerance_mm = tolerance_mm
         self._least_mm = least_mm
         self._pace = Pace(rates_mm_s)
-        self._soonest_s = 0.0
-        self._ways: list[Way] = []
-        self._numbers: list[int] = []
-        self._boxes: list[Box] = []
-        self._blocks = [0]
+        self._moves = _Moves()
         self.first = self.end = 0
         self.tip_mm = start_mm
         self.planned = self._take_in()
 
     def __getitem__(self, index: int) -> Way:
         """Return the move at an index between `first` and `end`."""
-        return self._ways[index]
+        moves = self._moves
+        return Way(
+            moves.starts_mm[index],
+            moves.legs[index],
+            moves.lengths_mm[index],
+            moves.soonest_s[index],
+            moves.lasts_s[index],
+        )
 
     def window(self) -> list[Way]:
         """Return the moves sent and not known to be over."""
-        return self._ways[self.first : self.end]
+        return [self[index] for index in range(self.first, self.end)]
 
     def legs(self, first: int, last: int) -> list[Leg]:
         """Return planned moves that were sent, those of `first` to `last`."""
-        return [way.leg for way in self._ways[first : min(last + 1, self.end)]]
+        return self._moves.legs[first : min(last + 1, self.end)]
 
     def send(self, sent: int) -> None:
         """Take note that the lines up to `sent` are on the wire."""
-        numbers = self._numbers
+        numbers = self._moves.numbers
         while numbers and numbers[-1] <= sent and self._take_in():
             pass
         end = bisect_right(numbers, sent, self.end)
         if end > self.end:
-            self.end, self.tip_mm = end, self._ways[end - 1].leg.end_mm
+            self.end, self.tip_mm = end, self._moves.legs[end - 1].end_mm
 
     def over(self, first: int) -> None:
         """Let go of the moves before an index of the window, and now and then of what they held."""
         self.first = first
         if first >= GROUP:
             self.first, self.end = 0, self.end - first
-            del self._ways[:first], self._numbers[:first], self._boxes[:first], self._blocks[:first]
+            self._moves.forget(first)
 
     def beyond(self, acknowledged: int, blocks: int) -> int:
         """Return the first move that may not be over, when a controller holds so many blocks at most.
@@ -125,12 +129,13 @@ class Ways:
         blocks : int
             How many are in the planner, or between it and the motors.
         """
-        answered = bisect_right(self._numbers, acknowledged, self.first, self.end)
-        return bisect_left(self._blocks, self._blocks[answered] - blocks, self.first, answered)
+        made = self._moves.blocks
+        answered = bisect_right(self._moves.numbers, acknowledged, self.first, self.end)
+        return bisect_left(made, made[answered] - blocks, self.first, answered)
 
     def near(self, x_mm: float, y_mm: float) -> list[int]:
         """List the moves of the window over whose box, seen from above, a position lies."""
-        x, y, boxes = x_mm, y_mm, self._boxes[self.first : self.end]
+        x, y, boxes = x_mm, y_mm, self._moves.boxes[self.first : self.end]
         return [
             index
             for index, (low_x, high_x, low_y, high_y) in enumerate(boxes, self.first)
@@ -138,39 +143,83 @@ class Ways:
         ]
 
     def _take_in(self) -> bool:
-        """Take in a group of moves; tell whether there were any."""
-        begin_s, blocks, least_s = self._soonest_s, self._blocks[-1], self._pace.least_s
-        group = self._moves()
-        for start_mm, leg in group:
-            way_mm = length_mm(start_mm, leg)
-            lasts_s = least_s(start_mm, leg, way_mm)
-            self._ways.append(Way(start_mm, leg, way_mm, begin_s, lasts_s))
-            begin_s += lasts_s
-            # moves of less than a step make no block, but not all of them once they have come that far
-            if leg.centre_mm is not None or math.dist(self._block_mm, leg.end_mm) > self._least_mm:
-                self._block_mm = leg.end_mm
-                blocks += 1
-            self._blocks.append(blocks)
-        self._soonest_s = begin_s
-        self._numbers += [leg.number for _, leg in group]
-        self._boxes += [self._box(start_mm, leg) for start_mm, leg in group]
-        return bool(group)
+        """Take in a group of moves, column by column; tell whether there were any."""
+        moves = self._moves
+        legs = list(islice(self._ahead, GROUP))
+        if math.isnan(sum(map(sum, [leg.end_mm for leg in legs]))):
+            legs = list(_all_settled(legs, self._start_mm))
+        starts_mm = [self._start_mm, *[leg.end_mm for leg in legs]]
+        self._start_mm = starts_mm.pop()
+        lengths_mm = list(map(length_mm, starts_mm, legs))
+        lasts_s = list(map(self._pace.least_s, starts_mm, legs, lengths_mm))
+        # the last of these is when the next group can begin
+        soonest_s = moves.soonest_s.pop()
+        moves.soonest_s += accumulate(lasts_s, initial=soonest_s)
+        moves.starts_mm += starts_mm
+        moves.legs += legs
+        moves.lengths_mm += lengths_mm
+        moves.lasts_s += lasts_s
+        moves.numbers += [leg.number for leg in legs]
+        moves.boxes += map(self._box, starts_mm, legs)
+        moves.blocks += self._blocks(legs)
+        return bool(legs)
 
-    def _moves(self) -> list[tuple[Point, Leg]]:
-        """Take the next group of moves, each with where it begins."""
-        moves, tip_mm = [], self._start_mm
-        for planned in islice(self._legs, GROUP):
-            leg = settled(planned, tip_mm) if math.isnan(sum(planned.end_mm)) else planned
-            moves.append((tip_mm, leg))
-            tip_mm = leg.end_mm
-        self._start_mm = tip_mm
-        return moves
+    def _blocks(self, legs: list[Leg]) -> Iterator[int]:
+        """Count the blocks that are surely made up to the end of each move."""
+        made, block_mm, least_mm = self._moves.blocks[-1], self._block_mm, self._least_mm
+        for leg in legs:
+            # moves of less than a step make none, but not all of them once they have come that far
+            if leg.centre_mm is not None or math.dist(block_mm, leg.end_mm) > least_mm:
+                block_mm = leg.end_mm
+                made += 1
+            yield made
+        self._block_mm = block_mm
 
     def _box(self, start_mm: Point, leg: Leg) -> Box:
         """Bound the places that are on a move, as seen from above."""
-        low_x, high_x, low_y, high_y = reach_mm(start_mm, leg)
         by_mm = self._tolerance_mm
+        if leg.centre_mm is not None:
+            (x, y), radius_mm = leg.centre_mm, by_mm + widest_mm(start_mm, leg)
+            return x - radius_mm, x + radius_mm, y - radius_mm, y + radius_mm
+        (sx, sy, _), (ex, ey, _) = start_mm, leg.end_mm
+        low_x, high_x = (sx, ex) if sx <= ex else (ex, sx)
+        low_y, high_y = (sy, ey) if sy <= ey else (ey, sy)
         return low_x - by_mm, high_x + by_mm, low_y - by_mm, high_y + by_mm
+
+
+@dataclass(slots=True)
+class _Moves:
+    """What is known of each move at hand, in columns; when the next can begin, and the blocks before each."""
+
+    legs: list[Leg] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    starts_mm: list[Point] = field(default_factory=list)
+    lengths_mm: list[float] = field(default_factory=list)
+    lasts_s: list[float] = field(default_factory=list)
+    soonest_s: list[float] = field(default_factory=lambda: [0.0])
+    boxes: list[Box] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=lambda: [0])
+
+    def forget(self, count: int) -> None:
+        """Let go of the first moves."""
+        for column in (
+            self.legs,
+            self.numbers,
+            self.starts_mm,
+            self.lengths_mm,
+            self.lasts_s,
+            self.soonest_s,
+            self.boxes,
+            self.blocks,
+        ):
+            del column[:count]
+
+
+def _all_settled(legs: list[Leg], tip_mm: Point) -> Iterator[Leg]:
+    for leg in legs:
+        there = settled(leg, tip_mm)
+        yield there
+        tip_mm = there.end_mm
 
 
 class Pace:
@@ -179,29 +228,27 @@ class Pace:
     Parameters
     ----------
     rates_mm_s : (x, y, z) float, optional
-        Fastest each axis can be; without them nothing takes time.
+        Fastest each axis can be; without them each can be as fast as the feed wants.
+
+    Examples
+    --------
+    >>> pace = Pace((100.0, 100.0, 10.0))
+    >>> pace.least_s((0.0, 0.0, 0.0), Leg(1, (50.0, 0.0, -10.0), feed_mm_min=math.inf), 51.0)
+    1.0
+    >>> pace.least_s((0.0, 0.0, 0.0), Leg(1, (50.0, 0.0, 0.0), feed_mm_min=600.0), 50.0)
+    2.5
     """
 
     def __init__(self, rates_mm_s: Point | None) -> None:
-        self.rates_mm_s = rates_mm_s
-        self._slowest_mm_s = min(rates_mm_s) if rates_mm_s else 0.0
+        x, y, z = (1 / rate if rate else 0.0 for rate in rates_mm_s or (math.inf,) * 3)
+        self._s_per_mm = x, y, z
+        self._across_s_per_mm = 1 / math.hypot(*rates_mm_s) if rates_mm_s and any(rates_mm_s) else 0.0
 
-    def least_s(self, start_mm: Point, leg: Leg, length_mm: float) -> float:
-        """Return how long a move takes at least, s."""
-        if self.rates_mm_s is None:
-            return 0.0
+    def least_s(self, start_mm: Point, leg: Leg, way_mm: float) -> float:
+        """Return how long a move takes at least, s, with every override at its highest."""
         feed = leg.feed_mm_min
-        quickest_mm_s = math.inf if feed is None else MOST_OVERRIDE * feed / 60
-        by_feed_s = length_mm / quickest_mm_s if quickest_mm_s > 0 else 0.0
-        # no axis can be slower than that
-        if 0 < quickest_mm_s <= self._slowest_mm_s:
-            return by_feed_s
+        by_feed_s = 60 / MOST_OVERRIDE * way_mm / feed if feed else 0.0
         if leg.centre_mm is not None:
-            return max(by_feed_s, length_mm / math.hypot(*self.rates_mm_s))
-        (sx, sy, sz), (ex, ey, ez), (rx, ry, rz) = start_mm, leg.end_mm, self.rates_mm_s
-        return max(
-            by_feed_s,
-            abs(ex - sx) / rx if rx else 0.0,
-            abs(ey - sy) / ry if ry else 0.0,
-            abs(ez - sz) / rz if rz else 0.0,
-        )
+            return max(by_feed_s, way_mm * self._across_s_per_mm)
+        (sx, sy, sz), (ex, ey, ez), (x, y, z) = start_mm, leg.end_mm, self._s_per_mm
+        return max(by_feed_s, abs(ex - sx) * x, abs(ey - sy) * y, abs(ez - sz) * z)

@@ -10,7 +10,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fabctl.stream.protocol import (
     ALWAYS,
     RULES,
-    Answered,
     Connection,
     Fault,
     FaultKind,
@@ -19,7 +18,8 @@ from fabctl.stream.protocol import (
     Realtime,
     needs_alone,
 )
-from fabctl.stream.replies import Alarm, Banner, Error, Ok, State, Status
+from fabctl.stream.replies import Alarm, Banner, Error, State, Status
+from fabctl.stream.text import WireLine
 
 BANNER = b"\r\nGrbl 1.1h ['$' for help]\r\n"
 
@@ -88,7 +88,7 @@ def test_transcript(name):
     for row in TRANSCRIPTS[name].strip().splitlines():
         mark, rest = row.strip().split(" ", 1)
         if mark == ">":
-            link.send_line(rest.encode(), 1)
+            link.send_line(rest.encode())
         elif mark == "!":
             link.send_realtime(Realtime[rest])
         else:
@@ -112,6 +112,36 @@ def test_the_three_counters_are_apart():
         link.mark_executed(4)
     with pytest.raises(LocalProtocolError):
         link.mark_executed(0)
+
+
+def test_an_ok_to_the_program_moves_a_counter_and_is_no_event():
+    link = woken("Run")
+    link.send_line(b"M3S9", 1)
+    link.send_line(b"G21")
+    link.send_line(b"X1", 2)
+    assert [event.number for event in link.receive(b"ok\r\nok\r\nerror:9\r\n")] == [0, 2]
+    assert link.acknowledged == 2
+
+
+@pytest.mark.parametrize(
+    "text", [b"M3", b"G4P1", b"G10L20P1X0", b"G0.1", b"X1!", b"$H", b"X1\nX2$", b"x1", b"G1G92", b"X\xff"]
+)
+def test_what_does_more_than_move_never_goes_with_moves(text):
+    link = woken("Run")
+    link.send_line(b"X1", 1)
+    with pytest.raises(LocalProtocolError):
+        link.send_moves([WireLine(2, b"G01X1S5"), WireLine(3, text)])
+    assert link.sent == 1
+
+
+def test_moves_wait_for_whatever_goes_alone_and_for_the_machine_to_run():
+    move = [WireLine(1, b"X1")]
+    for state, line in (("Idle", b"G21"), ("Run", b"G10L20P1X0"), ("Run", b"")):
+        link = woken(state)
+        if line:
+            link.send_line(line)
+        with pytest.raises(LocalProtocolError):
+            link.send_moves(move)
 
 
 def test_commands_of_our_own_move_no_counter():
@@ -275,10 +305,24 @@ class Counting(RuleBasedStateMachine):
     @precondition(lambda self: self.flying)
     @rule(answer=st.sampled_from([b"ok\r\n", b"error:20\r\n"]))
     def answer(self, answer):
-        (event,) = self.link.receive(answer)
-        assert isinstance(event, Answered)
-        assert isinstance(event.reply, (Ok, Error))
+        before = self.link.acknowledged
+        events = self.link.receive(answer)
+        assert [event.reply for event in events] == ([Error(20)] if answer.startswith(b"error") else [])
+        assert self.link.acknowledged > before
         self.flying.pop(0)
+
+    @precondition(lambda self: self.link.flows)
+    @rule(texts=st.lists(st.from_regex(rb"[XY][0-9]{1,9}", fullmatch=True), min_size=1, max_size=9))
+    def send_moves(self, texts):
+        moves = [WireLine(self.number + at, text, moves=True) for at, text in enumerate(texts, 1)]
+        sizes = [len(text) + 1 for text in texts]
+        if sum(self.flying) + sum(sizes) > 60:
+            with pytest.raises(LocalProtocolError):
+                self.link.send_moves(moves)
+            return
+        assert self.link.send_moves(moves) == b"".join(text + b"\n" for text in texts)
+        self.number += len(texts)
+        self.flying += sizes
 
     @rule()
     def reset(self):
@@ -290,6 +334,9 @@ class Counting(RuleBasedStateMachine):
     def poll(self):
         self.link.send_realtime(Realtime.STATUS)
         assert isinstance(self.link.receive(report("Run"))[0], Status)
+
+    @rule()
+    def stand(self):
         self.link.receive(report("Idle"))
 
     @invariant()

@@ -39,6 +39,20 @@ def test_where_nobody_acts_is_not(line):
     assert not found.pause
 
 
+@pytest.mark.parametrize("line", [b"G1X1", b"X1S3", b"g01 x1", b"G003X1I2", b"F100", b"S5", b"T1"])
+def test_what_only_moves_is_marked(line):
+    (found,) = wire(line)
+    assert found.moves
+
+
+@pytest.mark.parametrize(
+    "line", [b"M3S1", b"G4P1", b"G10L20P1X0", b"G1.5X1", b"N5G1X1", b"G1X1G90", b"G54", b"M0"]
+)
+def test_what_does_more_is_not(line):
+    (found,) = wire(line)
+    assert not found.moves
+
+
 def test_an_unclosed_comment_is_refused():
     with pytest.raises(RefusedError):
         wire(b"G1X1(half")
