@@ -2,8 +2,8 @@
 
 It holds the same open ports. While beats come it does nothing but answer them. When they stop for half a
 second, or the sender dies without a word, it sends `!` to every port, waits until each machine stands, and
-resets it, all of them at once. It moves nothing, and it cannot help when the computer itself dies: that is
-what a hardware interlock is for.
+resets it, all of them at once; one that says nothing for a second, because it homes, is reset where it is.
+It moves nothing, and it cannot help when the computer itself dies: that is what a hardware interlock is for.
 
 Spoken over a socket between the two, in lines: an empty one is a beat, ``+`` and a name with a file
 descriptor is a port more, ``-`` and a number from 1 a port less, ``q`` the end. The guard answers each piece
@@ -31,6 +31,8 @@ SILENCE_S = 0.5
 """So long without a beat, and the sender is taken for dead, s."""
 POLL_S = 0.05
 BRAKING_LIMIT_S = 10.0
+SILENT_POLLS = 20
+"""So many polls without a byte: it homes, and knows no hold, or it hears nobody."""
 REPORTS = 3
 """So many reports of a state, and it is believed: one may be older than the hold."""
 BANNER_LIMIT_S = 3.0
@@ -142,10 +144,12 @@ def _stop(port: int) -> Turns:
 
 def _brake(port: int) -> Turns:
     deadline_s = time.monotonic() + BRAKING_LIMIT_S
-    text, idle, running = b"", 0, 0
-    while time.monotonic() < deadline_s:
+    text, idle, running, silent = b"", 0, 0, 0
+    while time.monotonic() < deadline_s and silent < SILENT_POLLS:
         _write(port, b"?")
-        text = (text + (yield))[-512:]
+        heard = yield
+        silent = 0 if heard else silent + 1
+        text = (text + heard)[-512:]
         for state, detail in _STATE.findall(text):
             idle = idle + 1 if state in _RESTING else 0
             running = running + 1 if state in _MOVING else 0

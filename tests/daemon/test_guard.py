@@ -28,7 +28,7 @@ for number, port in enumerate(ports):
     guard.hold(port, f"machine {number}")
 guard.beat()
 for port in ports:
-    os.write(port, b"M3S1000\\nG21G91G1X200F1000\\n")
+    os.write(port, b"$H\\n" if how == "homes" else b"M3S1000\\nG21G91G1X200F1000\\n")
 began = time.monotonic()
 said = None
 with guard:
@@ -107,6 +107,23 @@ def test_a_sender_that_dies_or_hangs_leaves_a_held_and_reset_machine(machine, se
     assert machine.controller.board.outputs.pwm == 0
     assert 5 < trace.xyz_mm[-1][0] - trace.xyz_mm[0][0] < 150
     assert not any(event.name == "alarm" for event in trace.events)
+
+
+def test_a_machine_that_homes_is_reset_where_it_is(tmp_path):
+    """It answers no poll and knows no hold: nobody waits until its homing is over."""
+    far = Options(start_mm=(0.0, 0.0, -150.0))
+    with serve_pty({22: 1, 25: 600, 112: 600, 120: 100}, far) as machine:
+        with sending(tmp_path / "guard", machine.url, how="homes") as (process, _):
+            time.sleep(0.7)
+            assert machine.controller.state.name == "HOMING"
+            process.kill()
+            said = log_of(tmp_path)
+        assert said["ends"] == ["stopped, position unknown"]
+        machine.close()
+        trace = machine.controller.trace
+        # 15 s of way up lay before it
+        assert trace.motion_span_s()[1] - trace.motion_span_s()[0] < 6
+        assert -150 < trace.xyz_mm[-1][2] < -60
 
 
 def test_a_sender_that_beats_is_left_alone(machine, sender, tmp_path):
