@@ -74,6 +74,7 @@ class Line:
         *,
         event: Callable[[Json], None] = lambda _event: None,
         limit_s: float | None = None,
+        other: Callable[[Json], None] = lambda _reply: None,
     ) -> Json:
         """Wait for the reply to a request that was sent.
 
@@ -83,6 +84,8 @@ class Line:
             The request's.
         event, limit_s
             As for `ask`.
+        other : callable, optional
+            Told of each reply to another request that comes before.
 
         Raises
         ------
@@ -99,6 +102,8 @@ class Line:
                     raise error_from(said["error"])
                 result: Json = said["result"]
                 return result
+            else:
+                other(said)
 
     def say(self, name: str, **args: Any) -> int:
         """Send a request and return its number without waiting; safe in a signal handler."""

@@ -16,6 +16,12 @@ from fabctl.stream.stops import Operator
 
 Reply = Callable[[Json], None]
 Tell = Callable[[Json], None]
+MOST_NAME = 80
+"""Letters of what one who answers calls himself."""
+
+
+def _tell_nobody(event: Json) -> None:
+    del event
 
 
 @dataclass
@@ -34,6 +40,8 @@ class Doing:
     progress: Progress | None = None
     folder: Path | None = None
     begun: bool = False
+    measuring: bool = False
+    tell: Tell = _tell_nobody
 
     @property
     def run(self) -> str | None:
@@ -89,6 +97,7 @@ class Doing:
         tell : callable
             Told of each event.
         """
+        self.tell = tell
 
         def _progress(now: Progress) -> None:
             self.progress = now
@@ -96,36 +105,55 @@ class Doing:
 
         def _phase(kind: str, facts: Mapping[str, Fact]) -> None:
             self.begun = self.begun or kind == "started"
+            self.measuring = self.measuring and kind not in {"measured", "unmeasured"}
             tell({"event": "phase", "kind": kind, "facts": dict(facts)})
 
         def _note(text: str) -> None:
             tell({"event": "note", "text": text})
 
-        return Watchers(self.operator, lambda pause: self._arm(pause, tell), _progress, _phase, _note)
+        return Watchers(self.operator, self._arm, _progress, _phase, _note)
 
-    def _arm(self, pause: Pause, tell: Tell) -> bool | None:
+    def _arm(self, pause: Pause) -> bool | None:
         if self.pause != pause:
             self.pause = pause
-            tell({"event": "pause", **asdict(pause)})
+            self.tell({"event": "pause", **asdict(pause)})
         answer = self.answers.get(pause.section)
         if answer is not None:
             self.pause = None
         return answer
 
     def _answer(self, args: Json, machine: str) -> None:
-        """Take an answer to what is asked now; one to another question is a stale one."""
-        section = whole_number(args.get("section"), "section")
-        if self.pause is None or self.pause.section != section:
-            raise RefusedError(
-                f"nobody asks about section {section} now", file=machine, remedy="answer when it is asked"
+        """Take the first answer to what is asked now; one to another question is a stale one.
+
+        All of it happens in the keeper's one thread: of two answers one comes first.
+        """
+        section, run = whole_number(args.get("section"), "section"), args.get("run", self.run)
+        why, remedy = "", "answer when it is asked"
+        if self.pause is None or self.pause.section != section or run != self.run:
+            why = f"nobody asks about section {section} of run {run} now"
+            if self.pause is not None:
+                why += f": it is section {self.pause.section} of run {self.run}"
+        elif section in self.answers:
+            why, remedy = (
+                f"section {section} was answered already, elsewhere",
+                "`fabctl status` shows what it does",
             )
-        self.answers[section] = args.get("yes") is True
+        elif self.measuring:
+            why, remedy = "a tool is being measured", "answer when that is done"
+        if why:
+            raise RefusedError(why, file=machine, remedy=remedy)
+        yes = args.get("yes") is True
+        self.answers[section] = yes
+        by = str(args.get("by", ""))[:MOST_NAME]
+        self.tell({"event": "answered", "run": self.run, "section": section, "yes": yes, "by": by})
 
     def _measure(self, args: Json, machine: str) -> None:
-        """Let a run that is paused measure the tool in the head."""
-        if self.pause is None:
+        """Let a run that is paused measure the tool in the head; not once it is answered."""
+        pause = self.pause
+        if pause is None or pause.section in self.answers or self.measuring:
+            why = "a tool is being measured" if self.measuring else f"{self.name}, and not in a pause"
             raise RefusedError(
-                f"the machine is busy: {self.name}, and not in a pause",
+                f"the machine is busy: {why}",
                 file=machine,
                 remedy="measure when it asks for the next tool, or when it is done",
             )
@@ -133,3 +161,4 @@ class Doing:
             self.operator.measure(str(args.get("tool")))
         except ValueError as error:
             raise InputError(f"{args.get('tool')!r} is no tool to measure", remedy="old or new") from error
+        self.measuring = True

@@ -49,13 +49,16 @@ class Watchers:
     operator : Operator
         Requests to hold, resume, abort or reset.
     arm : callable
-        Asked before each section after the first until it answers; False ends the run.
+        Asked before each section after the first until it answers; False ends the run. Where others can
+        answer, too, None says that there is nothing to say here any more.
     progress : callable
         Told at each status report.
     phase : callable
         Told of each transition by its name and facts: connected, homed, started, section, end …
     note : callable
         Told, in words, what the operator should know at once: the guard is gone, the disk nearly full.
+    answered : callable
+        Told that somebody else answered a section, and whether with yes: nobody needs to be asked any more.
     """
 
     operator: Operator = field(default_factory=Operator)
@@ -63,6 +66,7 @@ class Watchers:
     progress: Callable[[Progress], None] = lambda _progress: None
     phase: Callable[[str, Mapping[str, Fact]], None] = lambda _kind, _facts: None
     note: Callable[[str], None] = lambda _text: None
+    answered: Callable[[int, bool], None] = lambda _section, _yes: None
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,7 @@ class RecordedRun:
             nonlocal short
             journal.progress(counts)
             short = journal.short and (short or self._tell_short(journal))
-            watchers.progress(replace(counts, journal_short=True) if short else counts)
+            watchers.progress(counts._replace(journal_short=True) if short else counts)
 
         def _sending(number: int) -> bool:
             return self._may_send(journal, number)

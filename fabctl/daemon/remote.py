@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fabctl.daemon.client import Line
+from fabctl.daemon.client import Line, error_from
 from fabctl.daemon.recorded import Ended, Watchers
-from fabctl.errors import RefusedError
+from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.record.run import read_run
 from fabctl.stream.run import Pause, Progress, RunResult
 from fabctl.stream.stops import Cause, EndState, Operator
@@ -101,10 +104,10 @@ def run_kept(line: Line, folder: Path, watchers: Watchers) -> Ended:
     LinkError
         When the keeper is gone; its guard has stopped the machine.
     """
-    operator, told = watchers.operator, _Told(line, watchers)
+    operator, told = watchers.operator, _Told(line, watchers, folder.resolve().name)
     if not isinstance(operator, RemoteOperator):
         operator = RemoteOperator(line)
-    reply = line.answer_to(operator.let_begin(folder), event=told)
+    reply = line.answer_to(operator.let_begin(folder), event=told, other=told.replied)
     return Ended(result_from(reply["result"]), read_run(folder))
 
 
@@ -123,12 +126,131 @@ def result_from(said: Json) -> RunResult:
     return RunResult(**kept)
 
 
-class _Told:
-    """Hands events on to the watchers."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer to a pause, as a keeper took it.
 
-    def __init__(self, line: Line, watchers: Watchers) -> None:
+    Parameters
+    ----------
+    run : str
+        Name of the run's folder.
+    section : int
+        The one that was asked about.
+    yes : bool
+        Whether it begins; else the run ends.
+    here : bool
+        Whether it was given over this line, and not elsewhere.
+    """
+
+    run: str
+    section: int
+    yes: bool
+    here: bool
+
+
+def demand_pause(said: Json) -> Pause:
+    """Return what a kept machine's run waits for.
+
+    Parameters
+    ----------
+    said : dict
+        Its keeper's status.
+
+    Raises
+    ------
+    RefusedError
+        When it waits for nothing.
+    """
+    if not said.get("pause"):
+        doing = f"it is busy: {said['doing']}" if said.get("doing") else "nothing is running"
+        raise RefusedError(
+            f"nobody asks for an answer now: {doing}",
+            file=str(said["machine"]),
+            remedy="`fabctl status` shows the section it asks for, when it does",
+        )
+    return Pause(**said["pause"])
+
+
+def answer_pause(line: Line, said: Json, section: int) -> Answered:
+    """Let the section of a pause begin.
+
+    Parameters
+    ----------
+    line : Line
+        To the machine's keeper.
+    said : dict
+        Its status: which run is meant.
+    section : int
+        The keeper refuses every other than the one it asks about.
+
+    Raises
+    ------
+    RefusedError
+        When it is answered already, over, not yet asked about, or of another run. Nothing moved by it.
+    """
+    run = str(said["run"])
+    line.ask("answer", run=run, section=section, yes=True, by=secrets.token_hex(8))
+    return Answered(run, section, yes=True, here=True)
+
+
+def ask_here(line: Line, said: Json, watchers: Watchers) -> Answered:
+    """Ask for the answer to a pause here, too, until it is given, here or elsewhere.
+
+    Parameters
+    ----------
+    line : Line
+        To the machine's keeper, and following it.
+    said : dict
+        Its status, as `follow` returned it.
+    watchers : Watchers
+        Whom to ask and tell, with a `RemoteOperator`.
+
+    Raises
+    ------
+    RefusedError
+        When nobody asks any more, the run ended meanwhile, or the keeper refused the answer.
+    LinkError
+        When the keeper is gone.
+    """
+    told = _Told(line, watchers, str(said["run"]), again=False)
+    told.ask(demand_pause(said))
+    while told.answered is None:
+        heard = line.hear()
+        if heard.get("event") in {"ended", "trouble"}:
+            why = heard.get("end_state") or heard.get("text")
+            raise RefusedError(
+                f"the run has ended: {why}", file=told.run, remedy=f"fabctl status {told.run} says more"
+            )
+        if "event" in heard:
+            told(heard)
+        else:
+            told.replied(heard)
+    return told.answered
+
+
+class _Told:
+    """Hands events on to the watchers, and their answers to the keeper.
+
+    Parameters
+    ----------
+    line : Line
+    watchers : Watchers
+    run : str
+        Name of the run's folder: an answer is to a question of this one.
+    again : bool
+        Whether a refused answer is asked for again, or raised.
+    """
+
+    def __init__(self, line: Line, watchers: Watchers, run: str, *, again: bool = True) -> None:
         self._line = line
         self._watchers = watchers
+        self._again = again
+        # who of all that may answer this is
+        self._name = secrets.token_hex(8)
+        self._sent: dict[int, Pause] = {}
+        self._sending = threading.Lock()
+        self.run = run
+        self.answered: Answered | None = None
 
     def __call__(self, event: Json) -> None:
         kind = event.pop("event")
@@ -139,13 +261,45 @@ class _Told:
         elif kind == "phase":
             self._watchers.phase(event["kind"], event["facts"])
         elif kind == "pause":
-            self._ask(Pause(**event))
+            self.ask(Pause(**event))
+        elif kind == "answered":
+            self._note(event)
         elif kind == "note":
             self._watchers.note(event["text"])
 
-    def _ask(self, pause: Pause) -> None:
+    def ask(self, pause: Pause) -> None:
+        """Ask the person, in a thread of its own."""
         threading.Thread(target=self._answer, args=(pause,), name="ask", daemon=True).start()
 
+    def replied(self, reply: Json) -> None:
+        """Take in a reply to an answer: one that was refused was none."""
+        with self._sending:
+            pause = self._sent.pop(reply.get("id", 0), None)
+        if pause is None or "error" not in reply or self._is_over(pause):
+            return
+        error: FabctlError = error_from(reply["error"])
+        if not self._again:
+            raise error
+        self._watchers.note(str(error))
+        self.ask(pause)
+
+    def _is_over(self, pause: Pause) -> bool:
+        return self.answered is not None and self.answered.section >= pause.section
+
+    def _note(self, event: Json) -> None:
+        """Take note of who answered."""
+        if event["run"] != self.run:
+            return
+        here = event["by"] == self._name
+        self.answered = Answered(event["run"], event["section"], event["yes"], here)
+        if not here:
+            self._watchers.answered(event["section"], event["yes"])
+
     def _answer(self, pause: Pause) -> None:
-        yes = bool(self._watchers.arm(pause))
-        self._line.say("answer", section=pause.section, yes=yes)
+        yes = self._watchers.arm(pause)
+        if yes is None:
+            return
+        # the reply may be here before its number is known; a keeper that is gone is told of where it is heard
+        with self._sending, contextlib.suppress(LinkError):
+            number = self._line.say("answer", run=self.run, section=pause.section, yes=yes, by=self._name)
+            self._sent[number] = pause
