@@ -159,7 +159,7 @@ class Keeper:
         if doing is not None:
             said["run"] = doing.run
             said["folder"] = str(doing.folder) if doing.folder else None
-            said["progress"] = asdict(doing.progress) if doing.progress else None
+            said["progress"] = doing.progress.facts() if doing.progress else None
             said["pause"] = asdict(doing.pause) if doing.pause else None
         return said
 

@@ -8,6 +8,9 @@ from itertools import accumulate, islice
 
 from fabctl.stream.text import GROUP_LINES, WireLine
 
+LEAST_LINES = 64
+"""So many are at hand until the program ends: the shortest lines, as many as a ring holds."""
+
 
 class Ahead:
     """Lines in order, some of them at hand.
@@ -52,10 +55,10 @@ class Ahead:
     def step(self, count: int = 1) -> None:
         """Go on behind so many lines, none of them beyond those at hand."""
         self._at += count
-        if self._at >= len(self._group):
-            self._group, self._at = list(islice(self._lines, GROUP_LINES)), 0
+        if self._at + LEAST_LINES > len(self._group) and (more := list(islice(self._lines, GROUP_LINES))):
+            self._group, self._at = self._group[self._at :] + more, 0
             # up to each line, newlines included; and the lines that do more than move, the end one of them
             self._bytes = list(accumulate([len(line.text) + 1 for line in self._group], initial=0))
             self._others = [at for at, line in enumerate(self._group) if not line.moves]
             self._others.append(len(self._group))
-        self.line = self._group[self._at] if self._group else None
+        self.line = self._group[self._at] if self._at < len(self._group) else None

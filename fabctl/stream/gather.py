@@ -2,7 +2,7 @@
 
 Waking for every answer is nine tenths of what a line costs the host. The controller's ring holds lines for
 some 20 to 50 ms to come; as long as the way there and back and the rest together stay below that, nothing
-waits. A controller that did run dry is rested for half as long from then on.
+waits. A controller that did run dry is rested for less from then on.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ AWAITED_S = 0.02
 """The most while a report is under way: what strays is seen soon."""
 SHARE = 0.8
 """Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
-LONGER_S = 0.0002
-"""How much longer the rest may be at each turn, after a ring that ran dry has halved it."""
+CUT = 0.7
+"""Of the rest after which the ring was found dry."""
+LONGER_S = 0.0003
+"""How much longer the rest may be at each turn, after a ring that ran dry has cut it."""
 KEPT = 0.8
 """A turn counts half after three more: the rate follows the program's."""
 MEASURE_S = 2.0
@@ -67,7 +69,9 @@ class Gather:
 
     def rest_s(self, sent_bytes: int, line_bytes: int, now_s: float) -> float:
         """Return how long most of the ring lasts, s; 0 while a report is awaited that shows the way."""
-        most_s = AWAITED_S if self.link.polls.waits else MOST_S
+        polls, connection = self.link.polls, self.link.connection
+        waits = polls.waits
+        most_s = AWAITED_S if waits else MOST_S
         if not line_bytes:
             return most_s
         if not sent_bytes:
@@ -77,25 +81,24 @@ class Gather:
         self._bytes = KEPT * self._bytes + sent_bytes
         self._seconds = KEPT * self._seconds + taken_s
         self._look_for_dryness(sent_bytes)
-        if self._measures(now_s):
+        if self._measures(now_s, waits=waits):
             return 0.0
-        room = self.link.connection.window_bytes - line_bytes
-        lasts_s = room * self._seconds / self._bytes
-        way_s = max(0.0, self.link.polls.quickest_s - REPORT_S) + line_bytes * BYTE_S
+        lasts_s = (connection.window_bytes - line_bytes) * self._seconds / self._bytes
+        way_s = max(0.0, polls.quickest_s - REPORT_S) + line_bytes * BYTE_S
         rest_s = max(0.0, min(most_s, self._allowed_s, SHARE * lasts_s, lasts_s - way_s))
         self._rested_s = rest_s
         return rest_s
 
     def _look_for_dryness(self, sent_bytes: int) -> None:
-        """Rest half as long where the controller had to wait: it is quicker than its rate so far says."""
+        """Rest less where the controller had to wait: it is quicker than its rate so far says."""
         if self.link.connection.in_flight_bytes == sent_bytes:
-            self._allowed_s = self._rested_s / 2
+            self._allowed_s = CUT * self._rested_s
         else:
             self._allowed_s = min(MOST_S, self._allowed_s + LONGER_S)
 
-    def _measures(self, now_s: float) -> bool:
+    def _measures(self, now_s: float, *, waits: bool) -> bool:
         """Tell whether a report is awaited whose delay is to be the way's alone."""
-        if self.link.polls.waits:
+        if waits:
             self._measuring = self._measuring or now_s >= self._measure_s
             return self._measuring
         if self._measuring:

@@ -55,6 +55,17 @@ class Link:
         Whether the controller may leave polls unanswered: it does while homing.
     attend : callable
         Looks after the operator's requests at each turn; may raise to end the run.
+    status : Status, optional
+        The last report.
+    mpos_mm, work_mm : (x, y, z) float, optional
+        Where it says the machine is, machine and work coordinates, mm; None as long as the controller has not
+        told how they lie to each other.
+    wco_mm : (x, y, z) float, optional
+        Work zero, machine coordinates, mm.
+    accessories : str
+        What was on when the controller last said.
+    cause : Cause, optional
+        Why the run ends.
     homed : bool
         Whether the machine was homed over this link and nothing since puts its position in doubt. The
         controller's state does not tell: after a soft reset it is Idle, homed or not.
@@ -71,32 +82,14 @@ class Link:
     quiet: bool = False
     attend: Callable[[], None] | None = None
     status: Status | None = None
+    mpos_mm: Point | None = None
+    work_mm: Point | None = None
     wco_mm: Point | None = None
     accessories: str = ""
     cause: Cause | None = None
     homed: bool = False
     certainty: Certainty = field(default_factory=Certainty)
     polls: Polls = field(default_factory=Polls)
-
-    @property
-    def mpos_mm(self) -> Point | None:
-        """The machine position last reported, mm."""
-        status = self.status
-        if status is None or status.mpos_mm is not None:
-            return status.mpos_mm if status else None
-        if status.wpos_mm is None or self.wco_mm is None:
-            return None
-        return _plus(status.wpos_mm, self.wco_mm, 1.0)
-
-    @property
-    def work_mm(self) -> Point | None:
-        """The work position last reported, mm; None until the controller has told its offset."""
-        status = self.status
-        if status is not None and status.wpos_mm is not None:
-            return status.wpos_mm
-        if status is None or status.mpos_mm is None or self.wco_mm is None:
-            return None
-        return _plus(status.mpos_mm, self.wco_mm, -1.0)
 
     @property
     def place(self) -> dict[str, Point | None]:
@@ -146,8 +139,8 @@ class Link:
         if now_s - self.polls.last_s >= poll_s:
             self.realtime(Realtime.STATUS)
             now_s = self.polls.last_s
-        wait_s = min(timeout_s, max(0.0, self.polls.last_s + poll_s - now_s))
-        data = await bytes_within(wait_s)
+        due_s = self.polls.last_s + poll_s - now_s
+        data = await bytes_within(min(timeout_s, due_s))
         events = self.connection.receive(data)
         self._take_in(events)
         if self.strict and not data and self.silent_s > SILENCE_S and not self.quiet:
@@ -278,6 +271,12 @@ class Link:
             self.homed = False
         if status.wco_mm is not None:
             self.wco_mm = status.wco_mm
+        zero_mm, self.mpos_mm, self.work_mm = self.wco_mm, status.mpos_mm, status.wpos_mm
+        if zero_mm is not None:
+            if status.mpos_mm is not None:
+                self.work_mm = _plus(status.mpos_mm, zero_mm, -1.0)
+            elif status.wpos_mm is not None:
+                self.mpos_mm = _plus(status.wpos_mm, zero_mm, 1.0)
         if status.accessories is not None:
             self.accessories = status.accessories
         if self.quiet or status.state is State.HOME:
@@ -323,5 +322,5 @@ class Link:
 
 def _plus(point: Point, offset: Point, sign: float) -> Point:
     # three decimals are reported: more are noise of the subtraction
-    x, y, z = (round(a + sign * b, 4) for a, b in zip(point, offset, strict=True))
-    return x, y, z
+    (x, y, z), (dx, dy, dz) = point, offset
+    return round(x + sign * dx, 4), round(y + sign * dy, 4), round(z + sign * dz, 4)

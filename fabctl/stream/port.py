@@ -125,7 +125,9 @@ class SerialPort:
                 taken = self._device.write(data)
                 rest = len(data) - (len(data) if taken is None else taken)
             else:
-                rest = _write_all(self._descriptor, data, self._write_limit_s)
+                rest = len(data) - _write_some(self._descriptor, data)
+                if rest:
+                    rest = _write_rest(self._descriptor, data[-rest:], self._write_limit_s)
         except (OSError, ValueError, TypeError) as error:
             raise self._gone(error) from error
         if rest:
@@ -307,10 +309,9 @@ def _descriptor(device: Serial) -> int | None:
         return None
 
 
-def _write_all(descriptor: int, data: bytes, limit_s: float) -> int:
+def _write_rest(descriptor: int, data: bytes, limit_s: float) -> int:
     """Write until everything is taken, or the time is over; return how many bytes are left."""
-    rest = len(data) - _write_some(descriptor, data)
-    deadline_s = time.monotonic() + limit_s if rest else 0.0
+    rest, deadline_s = len(data), time.monotonic() + limit_s
     while rest:
         left_s = deadline_s - time.monotonic()
         if left_s <= 0 or not select.select((), (descriptor,), (), left_s)[1]:

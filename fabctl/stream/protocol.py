@@ -246,8 +246,8 @@ class Connection:
 
     @property
     def flows(self) -> bool:
-        """Whether the controller runs and has something to do: then moves may follow at once."""
-        return self.state is State.RUN and bool(self._in_flight) and not self._alone
+        """Whether the controller runs, and nothing that goes alone is under way: then moves may follow."""
+        return self.state is State.RUN and not self._alone
 
     def fits(self, line: bytes) -> bool:
         """Tell whether a line may be sent now as far as room in the ring goes.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from fabctl.shop.dialect import Speech
 
@@ -62,8 +63,7 @@ class Alarm:
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """A status report; what the controller left out is None.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from fabctl.errors import StoppedError, StoppedKnownError, StoppedUnknownError
 from fabctl.shop.machine import Machine
@@ -58,8 +59,7 @@ class Order:
     check_first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a run is.
 
     Parameters
@@ -98,8 +98,8 @@ class Progress:
     journal_short: bool = False
 
     def facts(self) -> dict[str, Fact]:
-        """Return all of it by name; ten times a second for every machine, so nothing is copied."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """Return all of it by name."""
+        return self._asdict()
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,8 +268,12 @@ class _Run:
         if stops or connection.state not in TAKES_LINES:
             return b""
         batch = self._flowing(ahead) if connection.flows else b""
+        line = ahead.line
+        if batch and (line is None or line.moves):
+            # as many went as fit
+            return batch
         while (
-            (line := ahead.line) is not None
+            line is not None
             and not line.pause
             and connection.fits(line.text)
             and sending(line.number) is not False
@@ -278,6 +282,7 @@ class _Run:
                 link.certainty.expect_offsets()
             batch += connection.send_line(line.text, line.number)
             ahead.step()
+            line = ahead.line
         return batch
 
     def _flowing(self, ahead: Ahead) -> bytes:

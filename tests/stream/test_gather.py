@@ -47,13 +47,13 @@ def test_a_report_that_is_under_way_is_read_sooner(gather):
     assert gather.rest_s(LINE, LINE, 2.003) == AWAITED_S
 
 
-def test_a_ring_that_ran_dry_halves_the_rest_until_it_no_longer_does(gather):
+def test_a_ring_that_ran_dry_cuts_the_rest_until_it_no_longer_does(gather):
     usual = rests(gather)
     gather.link.connection.in_flight_bytes = LINE
-    halved = [gather.rest_s(LINE, LINE, 2 + turn / 1000) for turn in range(8)]
-    assert halved[-1] < usual / 50
+    cut = [gather.rest_s(LINE, LINE, 2 + turn / 1000) for turn in range(16)]
+    assert cut[-1] < usual / 50
     gather.link.connection.in_flight_bytes = 120
-    assert halved[-1] < rests(gather, turns=20) < usual
+    assert cut[-1] < rests(gather, turns=20) < usual
     assert rests(gather, turns=400) == pytest.approx(usual, rel=0.05)
 
 

@@ -136,10 +136,9 @@ def test_what_does_more_than_move_never_goes_with_moves(text):
 
 def test_moves_wait_for_whatever_goes_alone_and_for_the_machine_to_run():
     move = [WireLine(1, b"X1")]
-    for state, line in (("Idle", b"G21"), ("Run", b"G10L20P1X0"), ("Run", b"")):
+    for state, line in (("Idle", b"G21"), ("Check", b"G21"), ("Run", b"G10L20P1X0")):
         link = woken(state)
-        if line:
-            link.send_line(line)
+        link.send_line(line)
         with pytest.raises(LocalProtocolError):
             link.send_moves(move)
 
