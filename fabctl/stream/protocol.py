@@ -39,7 +39,8 @@ REPLY_LIMIT_BYTES = 256
 _SENDABLE = re.compile(rb"[\x20-\x7e]*")
 _REALTIME_IN_LINE = re.compile(rb"[?!~]")
 _MOVES = re.compile(rb"(?:(?:G0*[0-3](?![0-9.]))?+[A-FH-LN-Z0-9.+-]*+\n)*+")
-_OK_LINE = b"ok\r\n"
+_OK_ROW = re.compile(rb"(?:ok\r\n)*+")
+_OK_BYTES = len(b"ok\r\n")
 _text = attrgetter("text")
 _ALONE = re.compile(r"\$(?!J=)|G0*10(?![0-9.])|G0*(?:28|30)\.1")
 
@@ -227,7 +228,7 @@ class Connection:
         self._in_flight: list[Numbered] = []
         self._commands = 0
         self._alone = False
-        self._partial = bytearray()
+        self._partial = b""
 
     @property
     def unanswered(self) -> int:
@@ -376,29 +377,24 @@ class Connection:
         list of Event
             In the controller's order; what is no whole line yet waits for its rest.
         """
-        if not self._partial and len(data) <= len(_OK_LINE) * len(self._in_flight):
-            count = len(data) // len(_OK_LINE)
-            if data == _OK_LINE * count:
-                return self._answered_in_a_row(count)
-        self._partial += data
-        if b"\n" not in data:
-            return self._overlong()
-        *lines, rest = self._partial.split(b"\n")
-        self._partial = rest
+        data, at = self._partial + data, 0
         events: list[Event] = []
-        for line in lines:
-            raw = bytes(line.removesuffix(b"\r"))
+        while True:
+            # a row of `ok` as one: nearly all that ever comes, and what a host's time goes into
+            row = _OK_ROW.match(data, at)
+            if row and row.end() > at and row.end() - at <= _OK_BYTES * len(self._in_flight):
+                events += self._taken((row.end() - at) // _OK_BYTES)
+                at = row.end()
+            end = data.find(b"\n", at)
+            if end < 0:
+                break
+            raw, at = data[at:end].removesuffix(b"\r"), end + 1
             if raw:
                 self._take(parse_reply(raw, self.grammar), events)
-        return events + self._overlong()
-
-    def _overlong(self) -> list[Event]:
-        if len(self._partial) <= REPLY_LIMIT_BYTES:
-            return []
-        raw = bytes(self._partial)
-        self._partial.clear()
-        events: list[Event] = []
-        self._take(Unknown(raw), events)
+        self._partial = data[at:]
+        if len(self._partial) > REPLY_LIMIT_BYTES:
+            raw, self._partial = self._partial, b""
+            self._take(Unknown(raw), events)
         return events
 
     def _take(self, reply: Reply, events: list[Event]) -> None:
@@ -440,17 +436,16 @@ class Connection:
             self._commands -= 1
         return Answered(reply, line.number, line.text)
 
-    def _answered_in_a_row(self, count: int) -> list[Event]:
-        """Take so many `ok`: nearly all that ever comes, and what a host's time goes into."""
+    def _taken(self, count: int) -> list[Event]:
+        """Take so many `ok` to lines in flight."""
         if self._commands:
             answered = [self._answered(OK) for _ in range(count)]
             return [answer for answer in answered if not answer.number]
-        if count:
-            taken = self._in_flight[:count]
-            del self._in_flight[:count]
-            self._alone = False
-            self.in_flight_bytes -= sum(map(len, map(_text, taken))) + count
-            self.acknowledged = taken[-1].number
+        taken = self._in_flight[:count]
+        del self._in_flight[:count]
+        self._alone = False
+        self.in_flight_bytes -= sum(map(len, map(_text, taken))) + count
+        self.acknowledged = taken[-1].number
         return []
 
     def _report(self, status: Status, events: list[Event]) -> None:
