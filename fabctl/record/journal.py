@@ -248,6 +248,8 @@ class Journal:
         return ticket
 
 
+UNKNOWN = "stopped, position unknown"
+"""The end after which no place the controller names is believed."""
 PROGRESS = ("sent", "acknowledged", "executed", "at_most", "work_mm", "speed", "state")
 """What of a run's counts is written down."""
 
@@ -324,7 +326,7 @@ class Certain:
     lines : int
         Lines of the program; 0 when the journal does not say.
     work_mm : (x, y, z) tuple or None
-        Last position recorded, work coordinates.
+        Last position recorded while it was believed, work coordinates.
     end_state : str
         As the sender named it; ``"crashed"`` when the journal breaks off in a started run, or may have;
         ``"not started"`` when nothing was sent.
@@ -429,7 +431,8 @@ class _Said:
         if kind == "end":
             self.end_state = str(record["end_state"])
             self.at_most = int(record.get("at_most", self.at_most))
-        if record.get("work_mm") is not None:
+        if record.get("work_mm") is not None and not (kind == "end" and self.end_state == UNKNOWN):
+            # a controller that was reset in motion, or in homing, goes on to name a place: it was never there
             self.work_mm = tuple(float(value) for value in record["work_mm"])
 
     def certain(self, tail: Tail) -> Certain:

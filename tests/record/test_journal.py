@@ -77,6 +77,17 @@ def test_a_run_without_an_end_is_said_to_have_crashed_with_bounds(written):
     assert certain.work_mm == (1.0, 2.0, 3.0)
 
 
+@pytest.mark.parametrize(
+    ("end_state", "seen_mm"),
+    [("stopped, position known", (4.0, 5.0, 6.0)), ("stopped, position unknown", (1.0, 2.0, 3.0))],
+)
+def test_a_place_named_after_the_position_was_lost_is_not_believed(written, end_state, seen_mm):
+    """A controller that was reset in homing goes on to name some place."""
+    end = {"end_state": end_state, "executed": 310, "at_most": 311, "work_mm": (4.0, 5.0, 6.0)}
+    written.transition("end", end)
+    assert last_certain(written.path).work_mm == seen_mm
+
+
 def test_an_ended_run_has_the_end_the_sender_named(written):
     written.transition("stop", {"cause": "operator abort", "reason": "asked"})
     written.transition("end", {"end_state": "stopped, position known", "executed": 310, "at_most": 311})
