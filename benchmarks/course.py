@@ -21,7 +21,9 @@ WHAT = (
     "process of its own, killed with SIGKILL, then `fabctl status`; disks fail and are cut under the same "
     "sender in virtual time. `pytest -m campaign tests/record`. The rows of the daemon: `fabctl machine "
     "serve` with sixteen machines under way, at a named point with four, is killed and started anew; nothing "
-    "may begin by itself, and no run before a zero is set. `python -m benchmarks.kept_crashes --write`."
+    "may begin by itself, and no run before a zero is set. A part of the machines has switches, and most of "
+    "their runs begin with homing: after a kill none counts as homed, a run homes it before its first line, "
+    "and ends where it says. `python -m benchmarks.kept_crashes --write`."
 )
 """The campaigns that this course is for, for the page of their figures."""
 STEP_MM = 0.3
@@ -29,19 +31,40 @@ DRAIN = b"G4P0.01"
 NEAR_MM = 0.002
 """Steps and printed digits."""
 _X = re.compile(rb"X([-+]?[0-9.]+)")
-_ON = ("M3S5000", "G4P0.1", "G1Z1F800")
 _PERSONS = (b"M0", b"M1")
 _OURS = re.compile(rb"[?!~\x18\x80-\xff]")
 
 
-def course(lines: int, pause_at: int | None = None, feed_mm_min: int = 2000) -> bytes:
-    """Write the program: a zigzag, with a place where a person acts when one is wanted."""
-    words = ["G21G90", "G0Z5", "G0X0Y0", *_ON]
+def course(
+    lines: int,
+    pause_at: int | None = None,
+    feed_mm_min: int = 2000,
+    *,
+    on_word: str = "M3S5000",
+    has_z: bool = True,
+) -> bytes:
+    """Write the program: a zigzag, with a place where a person acts when one is wanted.
+
+    Parameters
+    ----------
+    lines : int
+    pause_at : int, optional
+        Before which line of the zigzag a person acts.
+    feed_mm_min : int
+    on_word : str
+        Switches the head on; empty for one that nothing switches.
+    has_z : bool
+        Whether the machine has a Z axis.
+    """
+    up = ["G0Z5"] if has_z else []
+    on = [*([on_word, "G4P0.1"] if on_word else []), *(["G1Z1F800"] if has_z else [])]
+    off = [*up, *(["M5"] if on_word else [])]
+    words = ["G21G90", *up, "G0X0Y0", *on]
     for number in range(1, lines + 1):
         if number == pause_at:
-            words += ["G0Z5", "M5", "M0", *_ON]
+            words += [*off, "M0", *on]
         words.append(f"G1X{number * STEP_MM:.3f}Y{0.02 * (number % 3):.3f}F{feed_mm_min}")
-    return "\n".join([*words, "G0Z5", "M5", "M2", ""]).encode()
+    return "\n".join([*words, *off, "M2", ""]).encode()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ COUNT = 16
 KILLS, HANGS = 63, 60
 COUNT_AT_POINTS = 4
 BLUR_S = 0.1
-LIFE_S = 6.0
+LIFE_S = 8.0
 """Kills are spread over so many seconds from when the runs were asked for; ends are among the points."""
 SAID_GUARD = (
     "From `kill -9`, or a standstill, of a daemon with machines under way until the guard's `!` is read at "
@@ -52,7 +52,7 @@ def killed_at_random(seed: int, count: int = COUNT, held_limit_s: float = HELD_S
         scene.it.process.wait()
 
     how = f"killed after {after_s:.2f} s"
-    return play(_strike, count, how, restarts=seed % 2 == 0, held_limit_s=held_limit_s)
+    return play(_strike, count, how, seed=f"kill/{seed}", restarts=seed % 2 == 0, held_limit_s=held_limit_s)
 
 
 def killed_at(point: str, held_limit_s: float = HELD_S) -> list[Try]:
@@ -65,7 +65,15 @@ def killed_at(point: str, held_limit_s: float = HELD_S) -> list[Try]:
         scene.struck_s = scene.gone_s - BLUR_S
 
     wrapper = ("-m", "benchmarks.kept_crashes", "--die-at", point)
-    return play(_strike, COUNT_AT_POINTS, point, whole=True, wrapper=wrapper, held_limit_s=held_limit_s)
+    return play(
+        _strike,
+        COUNT_AT_POINTS,
+        point,
+        seed=f"point/{point}",
+        whole=True,
+        wrapper=wrapper,
+        held_limit_s=held_limit_s,
+    )
 
 
 def hung(seed: int, *, goes_on: bool, count: int = COUNT, held_limit_s: float = HELD_S) -> list[Try]:
@@ -86,7 +94,7 @@ def hung(seed: int, *, goes_on: bool, count: int = COUNT, held_limit_s: float = 
             scene.it.process.wait()
 
     how = f"hung for {for_s:.2f} s, and gone on" if goes_on else "hung, then killed"
-    return play(_strike, count, how, restarts=seed % 2 == 0, held_limit_s=held_limit_s)
+    return play(_strike, count, how, seed=f"hang/{seed}", restarts=seed % 2 == 0, held_limit_s=held_limit_s)
 
 
 def _signal(scene: Scene, number: signal.Signals) -> None:
@@ -148,35 +156,59 @@ def campaign(
     return found
 
 
-def record(found: dict[str, list[Try]]) -> None:
-    """Keep the figures of all that was done."""
+def rows(found: dict[str, list[Try]]) -> dict[str, dict[str, Any]]:
+    """Return the figures of all that was done, by the name of their row.
+
+    Parameters
+    ----------
+    found : dict of str to list of Try
+        By task.
+    """
     names = {
         "killed": "kill-9-of-the-daemon-at-a-random-moment",
         "point": "kill-9-of-the-daemon-at-a-named-point",
     }
+    told: dict[str, dict[str, Any]] = {}
     for task, tries in found.items():
         states = Counter(one.state for one in tries)
         if task in names:
-            figures = {
+            told[f"journal/{names[task]}"] = {
                 "tries": len(tries),
                 "untrue": sum(bool(one.untrue) for one in tries),
                 "said_crashed": states["crashed"],
                 "said_ended": sum(n for state, n in states.items() if state.startswith(("done", "stopped"))),
                 "said_not_started": sum(states[state] for state in ("no run", "no journal", "not started")),
+                **_with_switches(tries),
             }
-            record_campaign(f"journal/{names[task]}", figures)
         if task != "point":
-            _record_guard(task, tries)
+            row = {"killed": "killed-at-random", "hung": "hung-at-random", "gone-on": "hung-and-gone-on"}[
+                task
+            ]
+            told[f"guard/{row}"] = _of_guard(task, tries)
+    return told
+
+
+def record(found: dict[str, list[Try]]) -> None:
+    """Keep the figures of all that was done."""
+    for name, figures in rows(found).items():
+        record_campaign(name, figures)
     record_campaign("journal", {WHAT: SAID_JOURNAL})
     record_campaign("guard", {WHAT: SAID_GUARD})
 
 
-def _record_guard(task: str, tries: Sequence[Try]) -> None:
-    row = {"killed": "killed-at-random", "hung": "hung-at-random", "gone-on": "hung-and-gone-on"}[task]
+def _with_switches(tries: Sequence[Try]) -> dict[str, int]:
+    """Count the machines that home, and those that were homing just then."""
+    return {
+        "with_switches": sum(one.switches for one in tries),
+        "while_homing": sum(one.homing for one in tries),
+    }
+
+
+def _of_guard(task: str, tries: Sequence[Try]) -> dict[str, Any]:
     # a standstill of less than half a second is nothing to a guard
     long = [one for one in tries if task != "gone-on" or _stood_s(one.how) > SILENCE_S]
     late = sorted(one.held_s for one in long if one.held_s is not None)
-    figures: dict[str, Any] = {
+    return {
         "kills": len(long) // COUNT,
         "machines": COUNT,
         "machines_not_held": len(long) - len(late),
@@ -185,8 +217,8 @@ def _record_guard(task: str, tries: Sequence[Try]) -> None:
         "worst_s": round(late[-1], 4),
         "too_short_for_a_guard": (len(tries) - len(long)) // COUNT,
         "untrue": sum(bool(one.untrue) for one in tries),
+        **_with_switches(tries),
     }
-    record_campaign(f"guard/{row}", figures)
 
 
 def _stood_s(how: str) -> float:

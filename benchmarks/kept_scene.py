@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,23 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.course import Course, Truth, course, lies
+from benchmarks.course import Truth, lies
 from benchmarks.fault_judge import ALLOWED_MM
-from benchmarks.kept_boards import BoardSpec, Known
-from benchmarks.kept_shop import Shop, quick_machine, scratch_folder, shop
+from benchmarks.kept_boards import Known
+from benchmarks.kept_machines import Bench, draw_benches, links_of
+from benchmarks.kept_shop import Shop, scratch_folder, shop
 from fabctl.daemon.client import Line
 from fabctl.errors import FabctlError, LinkError
-from fabctl.job.check import inspect, load_program, rewritten
-from fabctl.job.folder import Work, lay_out
 from fabctl.record.statement import Statement
-from fabctl.record.workorder import LEGS_NAME, ORDER_NAME, PROGRAM_NAME
-from fabctl.shop.machine import Machine
-from fabctl.shop.permit import machine_digest
 from fabctl.stream.stops import EndState
 
-MACHINE = "router-3018"
-LINES, PAUSE_AT, HOLD_AT, ABORT_AT = 500, 300, 150, 350
-FEED_MM_MIN = 4000
+HOLD_AT, ABORT_AT = 150, 350
 LIMIT_S = 60.0
 HELD_S = 0.6
 """The guard's hold byte is at the far end of the wire within this time."""
@@ -40,6 +32,9 @@ SILENCE_S = 0.5
 GUARDED_S = 1.5
 LOST_MM = 0.1
 STOOD_S = 0.02
+RESET_REST_S = 0.05
+HOMING_REST_S = 1.0
+"""In homing Grbl looks after the debounce of a switch, and makes the steps it has prepared by then."""
 LOOK_S = 1.0
 """How long a new daemon is watched for whether it starts something by itself."""
 
@@ -58,12 +53,21 @@ class Try:
         What is said and not true, and every promise that was broken.
     held_s : float or None
         From the death until the guard's hold byte; None when none came.
+    machine : str
+        What it was made like.
+    switches : bool
+        Whether it homes.
+    homing : bool
+        Whether it was homing when the daemon died or hung.
     """
 
     how: str
     state: str = "no run"
     untrue: list[str] = field(default_factory=list)
     held_s: float | None = None
+    machine: str = ""
+    switches: bool = False
+    homing: bool = False
 
 
 @dataclass
@@ -109,37 +113,6 @@ class Hand:
             self.line.say("abort")
 
 
-class Pattern:
-    """A run's folder made once, and copied for each machine.
-
-    Parameters
-    ----------
-    folder : Path
-        Made here.
-    whole : bool
-        Whether it has a check pass first and a pause in its middle.
-    """
-
-    def __init__(self, folder: Path, *, whole: bool) -> None:
-        folder.mkdir()
-        machine = quick_machine(MACHINE, "pattern", folder)
-        (folder / "course.nc").write_bytes(course(LINES, PAUSE_AT if whole else None, FEED_MM_MIN))
-        program, permit = rewritten(inspect(load_program(folder / "course.nc"), machine, None), None)
-        self._folder = folder
-        lay_out(folder, Work(program, machine, permit, title="course"), check_first=whole)
-        self.course = Course.of((folder / PROGRAM_NAME).read_bytes())
-
-    def copy(self, folder: Path, machine: Machine) -> Path:
-        """Lay the run out for a machine."""
-        folder.mkdir(parents=True)
-        for name in (PROGRAM_NAME, LEGS_NAME):
-            shutil.copyfile(self._folder / name, folder / name)
-        order = json.loads((self._folder / ORDER_NAME).read_text(encoding="utf-8"))
-        order |= {"machine": machine.name, "machine_sha256": machine_digest(machine)}
-        (folder / ORDER_NAME).write_text(json.dumps(order), encoding="utf-8")
-        return folder
-
-
 @dataclass
 class Scene:
     """A daemon under way, and what came of it.
@@ -147,6 +120,7 @@ class Scene:
     Parameters
     ----------
     it : Shop
+    benches : list of Bench
     hands : list of Hand
     restarts : bool
         Whether the boards restart when their port is opened, as most do.
@@ -160,6 +134,8 @@ class Scene:
         How long it stood still before it went on; infinity when it never did.
     restart_s : float
         When the next daemon was started; infinity when none was.
+    again : dict of int to dict
+        What the run that was asked for after the restart came to, by machine.
     killed_s : float
         When one that had gone on was killed after all; infinity when none was.
     held_limit_s : float
@@ -167,7 +143,7 @@ class Scene:
     """
 
     it: Shop
-    pattern: Pattern
+    benches: list[Bench]
     hands: list[Hand]
     restarts: bool = True
     asked_s: float = 0.0
@@ -180,6 +156,7 @@ class Scene:
     how: str = ""
     untrue: list[list[str]] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    again: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 Strike = Callable[[Scene], None]
@@ -190,6 +167,7 @@ def play(
     count: int,
     how: str,
     *,
+    seed: str,
     restarts: bool = True,
     whole: bool = False,
     wrapper: Sequence[str] = (),
@@ -205,6 +183,8 @@ def play(
         Machines.
     how : str
         For the record.
+    seed : str
+        Decides which machines they are.
     restarts : bool
         Whether the boards restart when their port is opened.
     whole : bool
@@ -215,24 +195,20 @@ def play(
         Within this time the guard's hold byte must be there.
     """
     with scratch_folder() as scratch:
-        pattern = Pattern(scratch / "pattern", whole=whole)
-        machines = [quick_machine(MACHINE, f"bench-{index}", scratch) for index in range(count)]
-        links = ["" if restarts else str(scratch / f"tty-{index}") for index in range(count)]
-        specs = [BoardSpec(*given) for given in zip(links, (one.settings() for one in machines), strict=True)]
-        with shop(machines, specs, scratch, wrapper) as it:
+        benches = draw_benches(seed, count, scratch, whole=whole)
+        links = links_of(benches, scratch, restarts=restarts)
+        specs = [bench.spec(link) for bench, link in zip(benches, links, strict=True)]
+        with shop([bench.machine for bench in benches], specs, scratch, wrapper) as it:
             for index in range(count):
                 if it.await_connected(index) is None:
                     raise RuntimeError(f"machine {index} was never connected: {it.trouble(index)}")
             hands = [Hand(it.line(index), how.endswith("stop 1"), whole) for index in range(count)]
-            for hand in hands:
-                hand.line.ask("zero", here_mm=dict.fromkeys("XYZ", 0.0), limit_s=LIMIT_S)
-            untrue: list[list[str]] = [[] for _ in machines]
-            scene = Scene(it, pattern, hands, restarts, time.monotonic(), how=how, untrue=untrue)
-            scene.held_limit_s = held_limit_s
             with ThreadPoolExecutor(count) as pool:
-                folders = [
-                    pattern.copy(it.runs / f"run-{index}", machine) for index, machine in enumerate(machines)
-                ]
+                list(pool.map(lambda bench, hand: bench.make_ready(hand.line), benches, hands))
+                untrue: list[list[str]] = [[] for _ in benches]
+                scene = Scene(it, benches, hands, restarts, time.monotonic(), how=how, untrue=untrue)
+                scene.held_limit_s = held_limit_s
+                folders = [bench.lay_out(it.runs / f"run-{index}") for index, bench in enumerate(benches)]
                 asked = [pool.submit(hand.run, folder) for hand, folder in zip(hands, folders, strict=True)]
                 strike(scene)
                 for done in asked:
@@ -276,28 +252,38 @@ def _after_the_death(scene: Scene) -> None:
 
 
 def _ask_again(scene: Scene, index: int) -> None:
-    it, untrue = scene.it, scene.untrue[index]
+    it, untrue, bench = scene.it, scene.untrue[index], scene.benches[index]
     if it.await_connected(index) is None:
         untrue.append(f"not connected after the restart: {it.trouble(index)}")
         return
     time.sleep(LOOK_S)
-    state = scene.rows.get(f"run-{index}", {}).get("state", "no run")
     with it.line(index) as line:
         said = line.ask("status", limit_s=5)
         if said["doing"] or said["state"] not in {"Idle", "Alarm"}:
             untrue.append(f"after the restart it does {said['doing']} by itself, {said['state']}")
-        lost = scene.restarts or state in {"crashed", "stopped, position unknown"}
-        again = scene.pattern.copy(it.runs / f"run-{index}-again", it.machines[index])
+        again = bench.pattern.copy(it.runs / f"run-{index}-again", bench.machine)
         answer = _begin_and_abort(line, again)
-        problem = str(answer.get("error", {}).get("problem", ""))
-        if lost and "is not known" not in problem:
-            untrue.append(f"{state}, and after the restart the next run was answered: {problem or 'done'}")
-        if not problem:
-            return
-        line.ask("zero", here_mm=dict.fromkeys("XYZ", 0.0), limit_s=LIMIT_S)
-        answer = _begin_and_abort(line, again)
-        if "error" in answer:
-            untrue.append(f"the zero was set anew, and the run was refused: {answer['error']['problem']}")
+        if bench.machine.homing:
+            scene.again[index] = answer if "error" in answer else answer["result"]
+            if said["homed"]:
+                untrue.append("nobody homed it after the restart, and it counts as homed")
+        else:
+            untrue += _zero_wanted(scene, index, line, answer)
+
+
+def _zero_wanted(scene: Scene, index: int, line: Line, answer: dict[str, Any]) -> Iterator[str]:
+    """Say whether a machine without switches ran with its position lost, or not with its zero set anew."""
+    state = scene.rows.get(f"run-{index}", {}).get("state", "no run")
+    lost = scene.restarts or state in {"crashed", "stopped, position unknown"}
+    problem = str(answer.get("error", {}).get("problem", ""))
+    if lost and "is not known" not in problem:
+        yield f"{state}, and after the restart the next run was answered: {problem or 'done'}"
+    if not problem:
+        return
+    line.ask("zero", here_mm=dict.fromkeys("XYZ", 0.0), limit_s=LIMIT_S)
+    answer = _begin_and_abort(line, scene.it.runs / f"run-{index}-again")
+    if "error" in answer:
+        yield f"the zero was set anew, and the run was refused: {answer['error']['problem']}"
 
 
 def _begin_and_abort(line: Line, folder: Path) -> dict[str, Any]:
@@ -312,13 +298,17 @@ def _begin_and_abort(line: Line, folder: Path) -> dict[str, Any]:
 
 
 def _judged(scene: Scene, index: int, known: Known) -> Try:
-    row = scene.rows.get(f"run-{index}")
+    row, bench = scene.rows.get(f"run-{index}"), scene.benches[index]
     found = Try(scene.how, row["state"] if row else "no run", scene.untrue[index])
+    found.machine, found.switches = bench.machine.title, bench.machine.homing
     struck_s, gone_s = known.clock_s(scene.struck_s), known.clock_s(scene.gone_s)
     restart_s = known.clock_s(min(scene.restart_s, known.began_s + known.trace.end_s + 1.0))
     asked_s = known.clock_s(scene.asked_s)
+    found.homing = _homing(known, struck_s)
     raw = b"".join(data for at, data in known.raw if asked_s < at < restart_s)
-    x_mm, rest_mm = (float(known.trace.position(at)[0]) for at in (gone_s, restart_s))
+    # the course begins where it stood then; nothing of it is to be seen while it homes
+    places_mm = known.trace.position(np.array([asked_s, gone_s, restart_s]))[:, 0]
+    x_mm, rest_mm = (max(0.0, float(at - places_mm[0])) for at in places_mm[1:])
     hold_s = known.heard(b"!", struck_s)
     found.held_s = hold_s - struck_s if math.isfinite(hold_s) else None
     goes_on = math.isfinite(scene.stood_s)
@@ -327,7 +317,7 @@ def _judged(scene: Scene, index: int, known: Known) -> Try:
         seen_mm = rest_mm + LOST_MM if goes_on else x_mm
         said = _said(row, scene.it.runs)
         try:
-            found.untrue += lies(said, scene.pattern.course, Truth(raw, seen_mm, rest_mm))
+            found.untrue += lies(said, bench.pattern.course, Truth(raw, seen_mm, rest_mm))
         except ValueError as error:
             found.untrue.append(f"it got lines that are not the program: {error}")
     if scene.stood_s > SILENCE_S and (found.held_s is None or found.held_s > scene.held_limit_s):
@@ -335,23 +325,60 @@ def _judged(scene: Scene, index: int, known: Known) -> Try:
     if found.held_s is not None and scene.stood_s > SILENCE_S:
         found.untrue += _moved_on(known, struck_s + found.held_s, restart_s)
     if row is not None and not goes_on:
-        found.untrue += _guarded(row, known, struck_s)
+        found.untrue += _guarded(row, known, struck_s, restart_s)
     if goes_on:
         found.untrue += _goes_on(scene, index, known, found)
+    if index in scene.again:
+        found.untrue += _homed_again(known, restart_s, scene.again[index])
     if known.head_on:
         found.untrue.append("the head is on")
     return found
 
 
-def _guarded(row: dict[str, Any], known: Known, since_s: float) -> Iterator[str]:
+def _homing(known: Known, at_s: float) -> bool:
+    """Tell whether a machine was homing at a moment: asked for, not done, and not reset since."""
+    asked_s = max((at for at, data in known.raw if b"$H\n" in data and at < at_s), default=math.inf)
+    homed = any(event.name == "homed" and asked_s < event.time_s < at_s for event in known.trace.events)
+    return asked_s < at_s and not homed and known.heard(b"\x18", asked_s) >= at_s
+
+
+def _homed_again(known: Known, restart_s: float, answer: dict[str, Any]) -> Iterator[str]:
+    """Say whether a machine with switches ran on under a new daemon before it was homed, or not truly."""
+    later = [(at, data) for at, data in known.raw if at > restart_s]
+    homed_s = next((event.time_s for event in known.trace.events if event.name == "homed"
+                    and event.time_s > restart_s), math.inf)  # fmt: skip
+    early = b"".join(data for at, data in later if at < homed_s)
+    lines = [line.lstrip(b"\x18?!~") for line in early.split(b"\n")[:-1]]
+    if any(line and not line.startswith(b"$") for line in lines):
+        yield f"after the restart it got lines before it was homed: {lines[-1]!r}"
+    if "error" in answer:
+        yield f"after the restart the next run was not taken: {answer['error']['problem']}"
+    elif answer["result"]["end_state"] not in {EndState.KNOWN.value, EndState.DONE.value}:
+        yield f"homed anew and aborted, and it ended as {answer['result']['end_state']}"
+    else:
+        yield from _where(answer, known)
+
+
+def _where(answer: dict[str, Any], known: Known) -> Iterator[str]:
+    """Say whether a position that is said to be known is wrong."""
+    off_mm = math.dist(answer["result"]["mpos_mm"], known.trace.xyz_mm[-1])
+    if off_mm > ALLOWED_MM:
+        yield f"position known, and {off_mm:.3f} mm wrong"
+
+
+def _guarded(row: dict[str, Any], known: Known, since_s: float, until_s: float) -> Iterator[str]:
     """Compare what `fabctl status` says of the guard with what the machine knows."""
     if row["state"] == "crashed" and not row["guard"]:
         yield "the guard held and reset it, and `fabctl status` does not say so"
-    reset_s = known.heard(b"\x18", since_s)
+    # the daemon itself may have reset it in its last moments: the guard's is the last one
+    resets = (at for at, data in known.raw if since_s <= at < until_s and b"\x18" in data)
+    reset_s = max(resets, default=math.inf)
     if row["guard"] == EndState.KNOWN.value and math.isfinite(reset_s):
         made = np.diff(known.trace.position(np.array([reset_s - STOOD_S, reset_s + STOOD_S])), axis=0)
         if np.abs(made).max() > 0:
             yield "the guard says that the position is known, and reset it in motion"
+        if _homing(known, reset_s):
+            yield "the guard says that the position is known, and reset it while it was homing"
 
 
 def _moved_on(known: Known, held_s: float, until_s: float) -> Iterator[str]:
@@ -364,7 +391,8 @@ def _moved_on(known: Known, held_s: float, until_s: float) -> Iterator[str]:
     lines = [line for line in late.split(b"\n")[:-1] if line.lstrip(b"\x18?!~")[:1] not in {b"$", b""}]
     if lines:
         yield f"{len(lines)} lines came after the guard's reset: {lines[0]!r}"
-    moved = math.dist(known.trace.position(reset_s + 0.05), known.trace.position(until_s))
+    rest_s = reset_s + (HOMING_REST_S if _homing(known, reset_s) else RESET_REST_S)
+    moved = math.dist(known.trace.position(rest_s), known.trace.position(max(rest_s, until_s)))
     if moved > 0:
         yield f"it moved {moved:.3f} mm after the guard's reset"
 
@@ -377,9 +405,7 @@ def _goes_on(scene: Scene, index: int, known: Known, found: Try) -> Iterator[str
     elif hand.answer["result"]["end_state"] != found.state:
         yield f"the reply says {hand.answer['result']['end_state']}, `fabctl status` {found.state}"
     elif found.state == "stopped, position known":
-        off_mm = math.dist(hand.answer["result"]["mpos_mm"], known.trace.xyz_mm[-1])
-        if off_mm > ALLOWED_MM:
-            yield f"position known, and {off_mm:.3f} mm wrong"
+        yield from _where(hand.answer, known)
     if scene.stood_s < SILENCE_S - 0.15 and found.state != "done":
         yield f"it stood still for {scene.stood_s:.2f} s only, and the run ended as {found.state}"
     again_s = known.clock_s(scene.killed_s)

@@ -38,6 +38,7 @@ PACE = 2.0
 QUICKER: Mapping[str, tuple[tuple[str, float, float], ...]] = {
     "router-3018": (("max_rate_mm_min", 0, 6000), ("acceleration_mm_s2", 0, 800), ("steps_per_mm", 0, 200)),
     "laser-400": (("locate_mm_min", 0, 1500), ("seek_mm_min", 0, 5000)),
+    "pen-plotter-a3": (("locate_mm_min", 0, 1200), ("seek_mm_min", 0, 4000)),
     "plywood-router-600x900": (
         ("acceleration_mm_s2", 0, 1500),
         ("max_rate_mm_min", 2000, 4000),
@@ -49,8 +50,18 @@ QUICKER: Mapping[str, tuple[tuple[str, float, float], ...]] = {
 JOBS = ("router", "raster-homing", "burn-homing", "drill", "tools-homing")
 
 
-def quick_machine(base: str, name: str, folder: Path) -> Machine:
-    """Describe a machine as a shipped one, only quicker and under another name."""
+def quick_machine(base: str, name: str, folder: Path, low: str = "") -> Machine:
+    """Describe a machine as a shipped one, only quicker and under another name.
+
+    Parameters
+    ----------
+    base, name : str
+        Of the shipped machine, and of this one.
+    folder : Path
+        Where it is written.
+    low : str
+        Axes that home to their low end, where the shipped one says nothing.
+    """
     path = folder / f"{name}.toml"
     text = (MACHINES / f"{base}.toml").read_text(encoding="utf-8")
     text = text.replace(f'name = "{base}"', f'name = "{name}"')
@@ -61,6 +72,8 @@ def quick_machine(base: str, name: str, folder: Path) -> Machine:
             return found[0] if below and now >= below else f"{found[1]}{value:g}"
 
         text = re.sub(rf"^({key} = )([\d.]+)", _raised, text, flags=re.MULTILINE)
+    for axis in low:
+        text = text.replace(f"[axes.{axis}]\n", f'[axes.{axis}]\nhome = "min"\n')
     path.write_text(text, encoding="utf-8")
     return load_machine(str(path))
 

@@ -4,8 +4,12 @@ import os
 
 import pytest
 
+from benchmarks.campaigns import record_campaign
 from benchmarks.crashes import points
-from benchmarks.kept_crashes import HANGS, KILLS, campaign, hung, killed_at_random, record
+from benchmarks.kept_crashes import COUNT, HANGS, KILLS, campaign, hung, killed_at_random, record, rows
+from benchmarks.kept_machines import MODELS, draw_models
+from benchmarks.kept_scene import Try
+from benchmarks.reliability import tables
 from fabctl.daemon.doubt import CUT_OFF, Doubt
 from fabctl.errors import RefusedError
 from fabctl.shop.machine import load_machine
@@ -33,6 +37,30 @@ def test_a_daemon_that_stood_still_and_goes_on_moves_nothing_its_guard_has_stopp
     tries = hung(33, goes_on=True, count=FEW, held_limit_s=PATIENT_S)
     assert _untrue(tries) == []
     assert {one.state for one in tries} <= {"stopped, position known", "stopped, position unknown"}
+
+
+def test_a_seed_decides_which_machines_there_are_and_whether_their_runs_home():
+    drawn = draw_models("kill/1", 200)
+    assert drawn == draw_models("kill/1", 200)
+    assert {model for model, _ in drawn} == set(MODELS)
+    assert {homes for _, homes in drawn} == {True, False}
+    bases = [load_machine(model.base).homing for model, _ in drawn]
+    assert 0.4 < sum(bases) / len(bases) < 0.8
+
+
+def test_the_figures_tell_machines_with_switches_apart(tmp_path):
+    tries = [
+        Try("killed after 1.00 s", "not started", [], 0.002, "a laser", switches=True, homing=True),
+        Try("killed after 1.00 s", "crashed", [], 0.003, "a laser", switches=True),
+        Try("killed after 1.00 s", "crashed", ["it moved"], 0.004, "a router"),
+    ]
+    told = rows({"killed": tries * COUNT, "point": tries})
+    row = told["journal/kill-9-of-the-daemon-at-a-named-point"]
+    assert (row["tries"], row["with_switches"], row["while_homing"], row["untrue"]) == (3, 2, 1, 1)
+    assert told["guard/killed-at-random"]["while_homing"] == COUNT
+    for name, figures in told.items():
+        record_campaign(name, figures, tmp_path / "kept.json")
+    assert "| with switches | while homing |" in tables(told)
 
 
 def test_a_keeper_that_dies_in_a_run_leaves_its_doubt_to_the_next_one(tmp_path):
