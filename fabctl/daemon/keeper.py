@@ -22,7 +22,7 @@ from fabctl.stream.controller import Controller, connect
 from fabctl.stream.halt import halt
 from fabctl.stream.link import Link
 from fabctl.stream.locks import found_again, serial_number_of
-from fabctl.stream.protocol import Realtime
+from fabctl.stream.rules import Realtime
 from fabctl.stream.stops import Cause, EndState, Operator
 
 AGAIN_S = 2.0

@@ -9,8 +9,8 @@ from fabctl.errors import LinkError
 from fabctl.shop.machine import Machine
 from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import FAST_POLL_S, SILENCE_S, Link
-from fabctl.stream.protocol import Realtime
 from fabctl.stream.replies import STANDING, Banner, Point, State, Status
+from fabctl.stream.rules import Realtime
 from fabctl.stream.stops import STOPS, Answer, Cause
 
 AGAIN_S = 0.5

@@ -25,9 +25,10 @@ from fabctl.stream.manual import (
     travel_limit_s,
     way_by,
 )
-from fabctl.stream.protocol import Answered, Realtime
+from fabctl.stream.protocol import Answered
 from fabctl.stream.reach import demand_room, room_mm
 from fabctl.stream.replies import Point, State, Status
+from fabctl.stream.rules import Realtime
 from fabctl.stream.stops import Cause
 
 HEARTBEAT_S = 0.25

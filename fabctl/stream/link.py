@@ -13,8 +13,9 @@ from fabctl.shop.firmware import Firmware
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.polls import Polls
 from fabctl.stream.port import Port
-from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind, Realtime
+from fabctl.stream.protocol import Answered, Connection, Event, Fault, FaultKind
 from fabctl.stream.replies import OK, Alarm, Banner, Error, Point, StartupRan, State, Status
+from fabctl.stream.rules import Realtime
 from fabctl.stream.stops import STOPS, Cause
 from fabctl.stream.turns import bytes_within
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from fabctl.errors import RefusedError
 from fabctl.stream.link import FAST_POLL_S, Link
-from fabctl.stream.protocol import RULES, Realtime
 from fabctl.stream.replies import Status
+from fabctl.stream.rules import RULES, Realtime
 from fabctl.stream.stops import Operator
 
 LOWEST, HIGHEST = 10, 200

@@ -10,8 +10,8 @@ from fabctl.shop.machine import Machine
 from fabctl.stream.halt import BRAKED, head_is_off
 from fabctl.stream.limits import braking_limit_s
 from fabctl.stream.link import FAST_POLL_S, POLL_S, Link
-from fabctl.stream.protocol import Realtime
 from fabctl.stream.replies import State, Status
+from fabctl.stream.rules import Realtime
 from fabctl.stream.run import Hooks, Written
 from fabctl.stream.stops import Cause
 from fabctl.stream.tell import tell

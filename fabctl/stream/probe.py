@@ -24,9 +24,10 @@ from fabctl.stream.manual import (
     travel_limit_s,
     way_by,
 )
-from fabctl.stream.protocol import Event, Realtime
+from fabctl.stream.protocol import Event
 from fabctl.stream.reach import demand_inside
 from fabctl.stream.replies import Point, Probe, State, Status
+from fabctl.stream.rules import Realtime
 from fabctl.stream.run import Hooks
 from fabctl.stream.stops import Cause
 from fabctl.stream.tell import tell

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, IntEnum, StrEnum
+from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -32,6 +32,7 @@ from fabctl.stream.replies import (
     Unknown,
     parse_reply,
 )
+from fabctl.stream.rules import ALWAYS, RULES, Realtime, needs_alone, takes
 
 REPLY_LIMIT_BYTES = 256
 """No reply of Grbl is longer; more bytes without a newline are noise."""
@@ -41,100 +42,11 @@ _REALTIME_IN_LINE = re.compile(rb"[?!~]")
 _MOVES = re.compile(rb"(?:(?:G0*[0-3](?![0-9.]))?+[A-FH-LN-Z0-9.+-]*+\n)*+")
 _OK_ROW = re.compile(rb"(?:ok\r\n)*+")
 _OK_BYTES = len(b"ok\r\n")
-_text = attrgetter("text")
-_ALONE = re.compile(r"\$(?!J=)|G0*10(?![0-9.])|G0*(?:28|30)\.1")
+_text, _number = attrgetter("text"), attrgetter("number")
 
 
 class LocalProtocolError(FabctlError):
     """We were about to send what must not be sent: a bug in fabctl; no byte left."""
-
-
-class Realtime(IntEnum):
-    """Bytes the controller takes out of the stream and obeys at once, wherever they stand."""
-
-    STATUS = 0x3F
-    HOLD = 0x21
-    START = 0x7E
-    RESET = 0x18
-    DOOR = 0x84
-    JOG_CANCEL = 0x85
-    FEED_100 = 0x90
-    FEED_UP_10 = 0x91
-    FEED_DOWN_10 = 0x92
-    FEED_UP_1 = 0x93
-    FEED_DOWN_1 = 0x94
-    RAPID_100 = 0x95
-    RAPID_50 = 0x96
-    RAPID_25 = 0x97
-    SPEED_100 = 0x99
-    SPEED_UP_10 = 0x9A
-    SPEED_DOWN_10 = 0x9B
-    SPEED_UP_1 = 0x9C
-    SPEED_DOWN_1 = 0x9D
-    SPINDLE_STOP = 0x9E
-
-
-class Lines(Enum):
-    """Which lines a state takes."""
-
-    ANY = "any line"
-    PROGRAM = "G-code, no $ commands"
-    JOGS = "$J= only"
-    SYSTEM = "$ commands only"
-    NONE = "no line"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What may be sent in a state, and what the next report may say without a reset between.
-
-    Parameters
-    ----------
-    lines : Lines
-        Which lines are taken.
-    realtime : frozenset of Realtime
-        Which bytes have a meaning beyond those that always have one.
-    reaches : frozenset of State
-        States a later report may name. Reports are samples: a short state may be skipped.
-    """
-
-    lines: Lines
-    realtime: frozenset[Realtime]
-    reaches: frozenset[State]
-
-
-ALWAYS: frozenset[Realtime] = frozenset({Realtime.STATUS, Realtime.HOLD, Realtime.RESET, Realtime.DOOR})
-"""Bytes that are safe in every state; in some they do nothing."""
-
-_OVERRIDES = frozenset(code for code in Realtime if 0x90 <= code <= 0x9D)
-_RESUME = frozenset({Realtime.START})
-_STOP_TOOL = frozenset({Realtime.SPINDLE_STOP})
-# in Idle it does nothing, but a jog may have begun since the last report
-_CANCEL = frozenset({Realtime.JOG_CANCEL})
-_HOLDS = frozenset({State.HOLD_DONE, State.HOLD_BRAKING})
-_DOORS = frozenset({State.DOOR_CLOSED, State.DOOR_OPEN, State.DOOR_BRAKING, State.DOOR_RESUMING})
-_WORKING = frozenset({State.IDLE, State.RUN, State.JOG}) | _HOLDS | _DOORS
-_ENDS = frozenset({State.ALARM, State.SLEEP})
-
-# The rule: what may be sent hangs on the state the controller last reported and on nothing else, and a
-# state is left only as this table says. Alarm ends by $X, $H or a reset, Check by a reset ($C makes one),
-# Sleep by a reset, Hold and Door by a cycle start, Hold only after braking is done. A reset, asked or not,
-# forgets the state: until the next report only real-time bytes may be sent.
-RULES: dict[State, Rule] = {
-    State.IDLE: Rule(Lines.ANY, _OVERRIDES | _RESUME | _CANCEL, _WORKING | _ENDS | {State.CHECK, State.HOME}),
-    State.RUN: Rule(Lines.PROGRAM, _OVERRIDES, _WORKING | _ENDS),
-    State.HOLD_DONE: Rule(Lines.NONE, _OVERRIDES | _RESUME | _STOP_TOOL, _WORKING | _ENDS),
-    State.HOLD_BRAKING: Rule(Lines.NONE, _OVERRIDES, _WORKING | _ENDS),
-    State.JOG: Rule(Lines.JOGS, _CANCEL, _WORKING | _ENDS),
-    State.ALARM: Rule(Lines.SYSTEM, frozenset(), _ENDS | {State.IDLE, State.HOME} | _DOORS),
-    State.DOOR_CLOSED: Rule(Lines.NONE, _RESUME, _WORKING | _ENDS),
-    State.DOOR_OPEN: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
-    State.DOOR_BRAKING: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
-    State.DOOR_RESUMING: Rule(Lines.NONE, frozenset(), _WORKING | _ENDS),
-    State.CHECK: Rule(Lines.ANY, frozenset(), frozenset({State.CHECK, State.ALARM})),
-    State.HOME: Rule(Lines.NONE, frozenset(), _DOORS | {State.HOME, State.IDLE, State.ALARM}),
-    State.SLEEP: Rule(Lines.NONE, frozenset(), frozenset({State.SLEEP})),
-}
 
 
 class FaultKind(StrEnum):
@@ -226,7 +138,6 @@ class Connection:
         self.in_flight_bytes = 0
         self.awaits_banner = True
         self._in_flight: list[Numbered] = []
-        self._commands = 0
         self._alone = False
         self._partial = b""
 
@@ -284,8 +195,6 @@ class Connection:
         self.in_flight_bytes += len(line) + 1
         if number:
             self.sent = number
-        else:
-            self._commands += 1
         if self.state is State.CHECK and line == b"$C":
             # leaving check mode, Grbl resets itself
             self.awaits_banner = True
@@ -320,7 +229,7 @@ class Connection:
         self._check_line(line)
         if self.awaits_banner or self.state is None:
             raise LocalProtocolError(f"{line!r} before the controller has said what it is doing")
-        if not _takes(RULES[self.state].lines, line):
+        if not takes(RULES[self.state].lines, line):
             raise LocalProtocolError(
                 f"{line!r} in state {self.state}, which takes {RULES[self.state].lines.value}"
             )
@@ -432,16 +341,14 @@ class Connection:
         self.in_flight_bytes -= len(line.text) + 1
         if line.number:
             self.acknowledged = line.number
-        else:
-            self._commands -= 1
         return Answered(reply, line.number, line.text)
 
     def _taken(self, count: int) -> list[Event]:
         """Take so many `ok` to lines in flight."""
-        if self._commands:
-            answered = [self._answered(OK) for _ in range(count)]
-            return [answer for answer in answered if not answer.number]
         taken = self._in_flight[:count]
+        if not all(map(_number, taken)):
+            answered = [self._answered(OK) for _ in taken]
+            return [answer for answer in answered if not answer.number]
         del self._in_flight[:count]
         self._alone = False
         self.in_flight_bytes -= sum(map(len, map(_text, taken))) + count
@@ -464,7 +371,7 @@ class Connection:
         self.awaits_banner = False
         self.state = None
         self._in_flight.clear()
-        self._commands, self._alone = 0, False
+        self._alone = False
         self.in_flight_bytes = 0
 
     def _check_line(self, line: bytes) -> None:
@@ -472,32 +379,3 @@ class Connection:
             raise LocalProtocolError(f"{line!r} holds a byte the controller would obey or drop")
         if len(line) + 1 > self.window_bytes:
             raise LocalProtocolError(f"{line!r} is longer than the window of {self.window_bytes} bytes")
-
-
-def needs_alone(line: bytes) -> bool:
-    """Tell whether the controller may write its EEPROM for a line, and be deaf meanwhile.
-
-    Examples
-    --------
-    >>> needs_alone(b"G10L20P1X0"), needs_alone(b"$100=80"), needs_alone(b"G1X10")
-    (True, True, False)
-    """
-    if b"$" not in line and b"G" not in line and b"g" not in line:
-        return False
-    return _ALONE.search(line.decode("ascii").upper().replace(" ", "")) is not None
-
-
-def _takes(lines: Lines, line: bytes) -> bool:
-    system = line.lstrip().startswith(b"$")
-    jog = system and line.replace(b" ", b"").upper().startswith(b"$J=")
-    match lines:
-        case Lines.ANY:
-            return True
-        case Lines.PROGRAM:
-            return not system
-        case Lines.JOGS:
-            return jog
-        case Lines.SYSTEM:
-            return system and not jog
-        case Lines.NONE:
-            return False

@@ -261,28 +261,30 @@ class _Run:
 
     def _fitting(self, ahead: Ahead) -> bytes:
         """Take into account as many lines as may go now, and return their bytes."""
-        link, words, sending = self._link, self._words, self._hooks.sending
-        connection = link.connection
+        connection = self._link.connection
         # what the operator asks for comes first; a check pass moves nothing and knows no hold
         stops = self._hooks.operator.wants_stop and connection.state is not State.CHECK
         if stops or connection.state not in TAKES_LINES:
             return b""
         batch = self._flowing(ahead) if connection.flows else b""
-        line = ahead.line
-        if batch and (line is None or line.moves):
+        if batch and (ahead.line is None or ahead.line.moves):
             # as many went as fit
             return batch
+        return batch + self._one_by_one(ahead)
+
+    def _one_by_one(self, ahead: Ahead) -> bytes:
+        """Take each line for itself that may go now."""
+        link, connection, batch = self._link, self._link.connection, b""
         while (
-            line is not None
+            (line := ahead.line) is not None
             and not line.pause
             and connection.fits(line.text)
-            and sending(line.number) is not False
+            and self._hooks.sending(line.number) is not False
         ):
-            if words.take(line.text):
+            if self._words.take(line.text):
                 link.certainty.expect_offsets()
             batch += connection.send_line(line.text, line.number)
             ahead.step()
-            line = ahead.line
         return batch
 
     def _flowing(self, ahead: Ahead) -> bytes:

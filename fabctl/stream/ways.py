@@ -106,7 +106,7 @@ class Ways:
     def send(self, sent: int) -> None:
         """Take note that the lines up to `sent` are on the wire."""
         numbers = self._moves.numbers
-        while numbers and numbers[-1] <= sent and self._take_in():
+        while (not numbers or numbers[-1] <= sent) and self._take_in():
             pass
         end = bisect_right(numbers, sent, self.end)
         if end > self.end:

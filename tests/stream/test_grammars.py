@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from fabctl.shop.dialect import Speech
 from fabctl.shop.firmware import firmware_names, load_firmware
-from fabctl.stream.protocol import Realtime
 from fabctl.stream.replies import (
     GRBL,
     Banner,
@@ -26,6 +25,7 @@ from fabctl.stream.replies import (
     grammar_of,
     parse_reply,
 )
+from fabctl.stream.rules import Realtime
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 HAL, FLUID = (grammar_of(load_firmware(name).speaks) for name in ("grblhal", "fluidnc"))

@@ -22,9 +22,9 @@ from fabctl.stream.manual import by_hand
 from fabctl.stream.override import Overrides, override_bytes, read_overrides, set_overrides
 from fabctl.stream.prepare import home_machine
 from fabctl.stream.probe import Feeler, measure_tool, touch, touch_plate
-from fabctl.stream.protocol import Realtime
 from fabctl.stream.reach import UNHOMED_MM, reach_mm
 from fabctl.stream.replies import State
+from fabctl.stream.rules import Realtime
 from fabctl.stream.stops import Cause, EndState, Operator
 from fabctl.stream.survey import Grid, survey
 from fabctl.stream.touch import touch_off

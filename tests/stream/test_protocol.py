@@ -7,18 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fabctl.stream.protocol import (
-    ALWAYS,
-    RULES,
-    Connection,
-    Fault,
-    FaultKind,
-    Lines,
-    LocalProtocolError,
-    Realtime,
-    needs_alone,
-)
+from fabctl.stream.protocol import Connection, Fault, FaultKind, LocalProtocolError
 from fabctl.stream.replies import Alarm, Banner, Error, State, Status
+from fabctl.stream.rules import ALWAYS, RULES, Lines, Realtime, needs_alone
 from fabctl.stream.text import WireLine
 
 BANNER = b"\r\nGrbl 1.1h ['$' for help]\r\n"
