@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,8 @@ from typing import Any
 
 from benchmarks.beats import dump_of
 from benchmarks.far_end import FarEnd, far_end
-from benchmarks.measure import ROOT, environment
+from benchmarks.kept_shop import start_daemon
+from benchmarks.measure import ROOT
 from fabctl.daemon.client import Line
 from fabctl.errors import LinkError
 from fabctl.record.workorder import LEGS_NAME, PROGRAM_NAME, WorkOrder, write_work_order
@@ -90,14 +90,7 @@ def kept(count: int, *, per_s: float, prompt: bool = False) -> Iterator[Kept]:
         machines = tuple(_machine(scratch, index) for index in range(count))
         dump = dump_of(machines[0].settings())
         far = stack.enter_context(far_end(kind="beats", count=count, per_s=per_s, dump=dump, prompt=prompt))
-        named = zip(machines, far.urls, strict=True)
-        pairs = [f"{scratch / machine.name}.toml={url}" for machine, url in named]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fabctl", "machine", "serve", *pairs],
-            cwd=ROOT,
-            env=environment() | {"XDG_RUNTIME_DIR": str(scratch), "XDG_DATA_HOME": str(scratch)},
-            stderr=subprocess.DEVNULL,
-        )
+        process = start_daemon(scratch, machines, far.urls)
         stack.callback(_end, process)
         it = Kept(process, machines, scratch / "fabctl" / "machines", far, scratch)
         for index in range(count):

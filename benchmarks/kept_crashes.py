@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks.campaigns import WHAT, record_campaign
 from benchmarks.course import WHAT as SAID_JOURNAL
 from benchmarks.crashes import die_at, points
+from benchmarks.fault_campaign import tell
 from benchmarks.kept_scene import HELD_S, LIMIT_S, SILENCE_S, Scene, Try, play
 
 COUNT = 16
@@ -248,11 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "gone-on": options.goes_on,
     }
 
-    def _tell(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     found = {
-        task: campaign(task, count, options.keep, options.at_once, _tell)
+        task: campaign(task, count, options.keep, options.at_once, tell)
         for task, count in wanted.items()
         if count
     }

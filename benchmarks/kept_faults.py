@@ -8,7 +8,6 @@ is kept in a folder is not run again.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import math
@@ -19,21 +18,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.campaigns import WHAT, Figure, record_campaign
+from benchmarks.fault_campaign import Asked, Campaign, Found, as_json, recalled, summary
 from benchmarks.fault_jobs import Setup
 from benchmarks.fault_judge import REFUSED, Judge, Reference, Verdict, Witness
 from benchmarks.fault_runs import HOST_STANDS, Hand, clean_run, figures
-from benchmarks.faults import summary
 from benchmarks.kept_boards import BoardSpec, Known
 from benchmarks.kept_shop import JOBS, Shop, lay_out_job, quick_setup, scratch_folder, shop
 from fabctl.daemon.client import Line
 from fabctl.daemon.remote import RemoteOperator, result_from
-from fabctl.errors import FabctlError, InputError, LinkError, RefusedError
+from fabctl.errors import FabctlError, LinkError, RefusedError
 from fabctl.record.framing import JOURNAL_NAME
 from fabctl.record.journal import last_certain
 from fabctl.record.run import read_run
@@ -355,7 +354,7 @@ def kept_batch(number: int, tasks: Sequence[tuple[str, int]], folder: Path | Non
     first = min(seed for kind, seed in tasks if kind != NEIGHBOUR)
     path = None if folder is None else folder / f"batch-{number}-from-{first}.json"
     if path is not None and path.exists():
-        return [Verdict(**one) for one in json.loads(path.read_text(encoding="utf-8"))["verdicts"]]
+        return recalled(json.loads(path.read_text(encoding="utf-8"))["verdicts"])
     for _ in range(5):
         verdicts, late = batch(tasks)
         if not late:
@@ -363,7 +362,7 @@ def kept_batch(number: int, tasks: Sequence[tuple[str, int]], folder: Path | Non
     else:
         raise RuntimeError("the boards' process never got its core in time: let less run beside it")
     if path is not None:
-        whole = {"tasks": tasks, "verdicts": [asdict(verdict) for verdict in verdicts]}
+        whole = {"tasks": tasks, "verdicts": as_json(verdicts)}
         path.write_text(json.dumps(whole), encoding="utf-8")
     return verdicts
 
@@ -375,7 +374,7 @@ def campaign(
     at_once: int = 1,
     tell: Callable[[str], None] = print,
     first_seed: int = 0,
-) -> dict[str, list[Verdict]]:
+) -> Found:
     """Run all seeds of some kinds, by kind; the sound machines under a name of their own.
 
     Parameters
@@ -394,7 +393,7 @@ def campaign(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     shared = batches(kinds, seeds, first_seed)
-    found: dict[str, list[Verdict]] = {}
+    found: Found = {}
     with ThreadPoolExecutor(at_once) as pool:
         done = pool.map(kept_batch, range(len(shared)), shared, [folder] * len(shared))
         for number, (tasks, verdicts) in enumerate(zip(shared, done, strict=True)):
@@ -405,17 +404,17 @@ def campaign(
     return found
 
 
-def kept(folder: Path) -> dict[str, list[Verdict]]:
+def kept(folder: Path) -> Found:
     """Read all that was kept in a folder, by kind."""
-    found: dict[str, list[Verdict]] = {}
+    found: Found = {}
     for path in sorted(folder.glob("batch-*.json")):
         of_batch = json.loads(path.read_text(encoding="utf-8"))
-        for (kind, _), verdict in zip(of_batch["tasks"], of_batch["verdicts"], strict=True):
-            found.setdefault(kind, []).append(Verdict(**verdict))
+        for (kind, _), verdict in zip(of_batch["tasks"], recalled(of_batch["verdicts"]), strict=True):
+            found.setdefault(kind, []).append(verdict)
     return {kind: found[kind] for kind in sorted(found)}
 
 
-def record(found: dict[str, list[Verdict]]) -> None:
+def record(found: Found) -> None:
     """Keep the figures: of each kind, of the sound machines, and of all together."""
     needless = 0
     for verdict in found.get(NEIGHBOUR, []):
@@ -433,40 +432,12 @@ def record(found: dict[str, list[Verdict]]) -> None:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kept_faults", description=__doc__)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="kinds of faults; all by default")
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    parser.add_argument("--first-seed", type=int, default=0, metavar="N")
-    parser.add_argument("--kept", action="store_true", help="run nothing: take all that --keep holds")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is done, and go on from there")
-    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="daemons beside each other")
-    parser.add_argument("--write", action="store_true", help="write the figures of docs/reliability.md")
-    options = parser.parse_args(arguments)
-    unknown = [name for name in options.kinds if name not in KINDS]
-    if unknown:
-        raise InputError(f"no kind {', '.join(unknown)}", remedy=f"there are: {', '.join(KINDS)}")
-    if options.kept and options.keep is None:
-        parser.error("--kept says nothing without --keep FOLDER")
-    found = (
-        kept(options.keep)
-        if options.kept
-        else campaign(
-            options.kinds or list(KINDS),
-            options.seeds,
-            options.keep,
-            options.at_once,
-            lambda text: print(text, file=sys.stderr, flush=True),
-            options.first_seed,
-        )
-    )
-    if options.write:
-        record(found)
-    everything = summary([verdict for verdicts in found.values() for verdict in verdicts])
-    print(json.dumps(everything, indent=1))
-    return 1 if everything["lies"] else 0
+def _run(asked: Asked, told: Callable[[str], None]) -> Found:
+    return campaign(asked.kinds, asked.seeds, asked.folder, asked.at_once, told, asked.first_seed)
+
+
+CAMPAIGN = Campaign("kept_faults", __doc__ or "", SEEDS, _run, kept, record)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CAMPAIGN.main())

@@ -1,10 +1,14 @@
 """Seeded faults of every kind: no run ever lies about how it ended, hangs, or goes on where it must not."""
 
+import json
+
 import pytest
 
-from benchmarks.fault_judge import ALLOWED_MM, REFUSED
+from benchmarks.fault_campaign import as_json, recalled, summary
+from benchmarks.fault_judge import ALLOWED_MM, REFUSED, Verdict
 from benchmarks.fault_runs import one
-from benchmarks.faults import SEEDS, campaign, kept, record, summary
+from benchmarks.faults import CAMPAIGN, SEEDS, campaign, kept, record
+from benchmarks.kept_faults import CAMPAIGN as KEPT_CAMPAIGN
 from fabctl.sim.faults import KINDS, Seen
 from fabctl.stream.stops import EndState
 
@@ -37,6 +41,32 @@ def test_what_lied_once_lies_no_more(kind, seed):
 @pytest.mark.parametrize("kind", KINDS)
 def test_law_a_run_ends_in_the_truth_whatever_goes_wrong(kind):
     assert broken([one(kind, seed) for seed in range(FEW)], kind) == []
+
+
+@pytest.mark.parametrize(("lies", "status"), [([], 0), (["it moved"], 1)])
+def test_both_campaigns_tell_what_was_kept_and_fail_by_a_broken_promise(tmp_path, capsys, lies, status):
+    verdicts = as_json([Verdict("done", lies=list(lies)), Verdict("stopped, position known")])
+    assert [verdict.end for verdict in recalled(verdicts)] == ["done", "stopped, position known"]
+    (tmp_path / "reboot-0-2.json").write_text(json.dumps(verdicts), encoding="utf-8")
+    batch = {"tasks": [("reboot", 0), ("reboot", 1)], "verdicts": verdicts}
+    (tmp_path / "batch-0-from-0.json").write_text(json.dumps(batch), encoding="utf-8")
+    for asked in (CAMPAIGN, KEPT_CAMPAIGN):
+        assert asked.main(["--kept", "--keep", str(tmp_path)]) == status
+        told = json.loads(capsys.readouterr().out)
+        assert (told["runs"], told["done"], told["known"], told["lies"]) == (2, 1, 1, len(lies))
+
+
+@pytest.mark.parametrize("words", [["reboots"], ["--kept"]])
+def test_a_kind_nobody_knows_or_nothing_kept_is_refused(words, capsys):
+    with pytest.raises(SystemExit):
+        CAMPAIGN.main(words)
+    assert capsys.readouterr().err
+
+
+def test_seeds_go_on_from_where_another_campaign_ended():
+    whole = campaign(["reset-button"], 4, tell=lambda _text: None)
+    later = campaign(["reset-button"], 2, tell=lambda _text: None, first_seed=2)
+    assert later["reset-button"] == whole["reset-button"][2:]
 
 
 def test_a_run_is_its_seed():
