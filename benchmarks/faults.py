@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks.campaigns import WHAT, record_campaign
-from benchmarks.fault_campaign import Asked, Campaign, Found, as_json, recalled, summary
+from benchmarks.fault_campaign import Asked, Campaign, Found, as_json, recalled, summary, tell
 from benchmarks.fault_judge import Verdict
 from benchmarks.fault_runs import one
 from fabctl.sim.faults import KINDS
@@ -41,40 +41,21 @@ def stretch(kind: str, first: int, last: int, folder: Path | None) -> list[Verdi
     return verdicts
 
 
-def campaign(
-    kinds: Iterable[str],
-    seeds: int,
-    folder: Path | None = None,
-    processes: int = 1,
-    tell: Callable[[str], None] = print,
-    first_seed: int = 0,
-) -> Found:
-    """Run all seeds of some kinds.
-
-    Parameters
-    ----------
-    kinds : iterable of str
-    seeds : int
-        How many.
-    folder : Path, optional
-        Where finished stretches are kept.
-    processes : int
-    tell : callable
-        Told of each stretch that is done.
-    first_seed : int
-    """
+def campaign(asked: Asked, told: Callable[[str], None] = tell) -> Found:
+    """Run all seeds of some kinds."""
+    kinds, folder = asked.kinds, asked.folder
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     # all kinds get their first seeds before any gets its last
-    last = first_seed + seeds
-    pieces = [(k, low, min(low + PIECE, last)) for low in range(first_seed, last, PIECE) for k in kinds]
+    first, end = asked.first_seed, asked.first_seed + asked.seeds
+    pieces = [(k, low, min(low + PIECE, end)) for low in range(first, end, PIECE) for k in kinds]
     found: Found = {}
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(asked.at_once) as pool:
         done = pool.map(stretch, *zip(*pieces, strict=True), [folder] * len(pieces))
         for (kind, low, high), verdicts in zip(pieces, done, strict=True):
             found.setdefault(kind, []).extend(verdicts)
             wrong = [f"{low + at}: {v.lies}" for at, v in enumerate(verdicts) if v.lies]
-            tell(f"{kind} {low} … {high}: {len(wrong)} lies {wrong[:3] or ''}")
+            told(f"{kind} {low} … {high}: {len(wrong)} lies {wrong[:3] or ''}")
     return found
 
 
@@ -95,11 +76,7 @@ def kept(folder: Path) -> Found:
     return found
 
 
-def _run(asked: Asked, told: Callable[[str], None]) -> Found:
-    return campaign(asked.kinds, asked.seeds, asked.folder, asked.at_once, told, asked.first_seed)
-
-
-CAMPAIGN = Campaign("faults", __doc__ or "", SEEDS, _run, kept, record)
+CAMPAIGN = Campaign("faults", __doc__ or "", SEEDS, campaign, kept, record)
 
 
 if __name__ == "__main__":

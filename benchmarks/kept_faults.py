@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.campaigns import WHAT, Figure, record_campaign
-from benchmarks.fault_campaign import Asked, Campaign, Found, as_json, recalled, summary
+from benchmarks.fault_campaign import Asked, Campaign, Found, as_json, recalled, summary, tell
 from benchmarks.fault_jobs import Setup
 from benchmarks.fault_judge import REFUSED, Judge, Reference, Verdict, Witness
 from benchmarks.fault_runs import HOST_STANDS, Hand, clean_run, figures
@@ -367,40 +367,20 @@ def kept_batch(number: int, tasks: Sequence[tuple[str, int]], folder: Path | Non
     return verdicts
 
 
-def campaign(
-    kinds: Iterable[str],
-    seeds: int,
-    folder: Path | None = None,
-    at_once: int = 1,
-    tell: Callable[[str], None] = print,
-    first_seed: int = 0,
-) -> Found:
-    """Run all seeds of some kinds, by kind; the sound machines under a name of their own.
-
-    Parameters
-    ----------
-    kinds : iterable of str
-    seeds : int
-        How many.
-    folder : Path, optional
-        Where finished batches are kept.
-    at_once : int
-        Daemons beside each other.
-    tell : callable
-        Told of each batch that is done.
-    first_seed : int
-    """
+def campaign(asked: Asked, told: Callable[[str], None] = tell) -> Found:
+    """Run all seeds of some kinds, by kind; the sound machines under a name of their own."""
+    kinds, folder = asked.kinds, asked.folder
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    shared = batches(kinds, seeds, first_seed)
+    shared = batches(kinds, asked.seeds, asked.first_seed)
     found: Found = {}
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(asked.at_once) as pool:
         done = pool.map(kept_batch, range(len(shared)), shared, [folder] * len(shared))
         for number, (tasks, verdicts) in enumerate(zip(shared, done, strict=True)):
             for (kind, _), verdict in zip(tasks, verdicts, strict=True):
                 found.setdefault(kind, []).append(verdict)
             wrong = [f"{task}: {v.lies}" for task, v in zip(tasks, verdicts, strict=True) if v.lies]
-            tell(f"batch {number} of {len(shared)}: {len(wrong)} lies {wrong or ''}")
+            told(f"batch {number} of {len(shared)}: {len(wrong)} lies {wrong or ''}")
     return found
 
 
@@ -432,11 +412,7 @@ def record(found: Found) -> None:
     )
 
 
-def _run(asked: Asked, told: Callable[[str], None]) -> Found:
-    return campaign(asked.kinds, asked.seeds, asked.folder, asked.at_once, told, asked.first_seed)
-
-
-CAMPAIGN = Campaign("kept_faults", __doc__ or "", SEEDS, _run, kept, record)
+CAMPAIGN = Campaign("kept_faults", __doc__ or "", SEEDS, campaign, kept, record)
 
 
 if __name__ == "__main__":

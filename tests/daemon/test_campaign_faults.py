@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from benchmarks.fault_campaign import Asked
 from benchmarks.fault_judge import REFUSED
 from benchmarks.kept_faults import (
     FAULTY,
@@ -44,6 +45,6 @@ def test_every_kind_and_seed_is_shared_out_once():
 @pytest.mark.campaign
 @pytest.mark.timeout(14400)
 def test_law_runs_under_a_daemon_end_in_the_truth_over_many_seeds():
-    found = campaign(KINDS, SEEDS)
+    found = campaign(Asked(list(KINDS), SEEDS))
     assert [(kind, verdict) for kind, verdicts in found.items() for verdict in verdicts if verdict.lies] == []
     record(found)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.fault_campaign import as_json, recalled, summary
+from benchmarks.fault_campaign import Asked, as_json, recalled, summary
 from benchmarks.fault_judge import ALLOWED_MM, REFUSED, Verdict
 from benchmarks.fault_runs import one
 from benchmarks.faults import CAMPAIGN, SEEDS, campaign, kept, record
@@ -64,8 +64,8 @@ def test_a_kind_nobody_knows_or_nothing_kept_is_refused(words, capsys):
 
 
 def test_seeds_go_on_from_where_another_campaign_ended():
-    whole = campaign(["reset-button"], 4, tell=lambda _text: None)
-    later = campaign(["reset-button"], 2, tell=lambda _text: None, first_seed=2)
+    whole = campaign(Asked(["reset-button"], 4))
+    later = campaign(Asked(["reset-button"], 2, first_seed=2))
     assert later["reset-button"] == whole["reset-button"][2:]
 
 
@@ -92,16 +92,17 @@ def test_what_is_no_fault_of_the_link_stops_no_run():
 
 def test_what_is_kept_of_a_campaign_is_what_was_run(tmp_path):
     told = []
-    found = campaign(["ok-lost", "latency"], 2, tmp_path, tell=told.append)
+    asked = Asked(["ok-lost", "latency"], 2, folder=tmp_path)
+    found = campaign(asked, told.append)
     assert [len(verdicts) for verdicts in found.values()] == [2, 2]
-    assert kept(tmp_path) == found == campaign(["ok-lost", "latency"], 2, tmp_path, tell=told.append)
+    assert kept(tmp_path) == found == campaign(asked, told.append)
     assert len(told) == 4
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(7200)
 def test_law_runs_end_in_the_truth_whatever_goes_wrong_over_many_seeds():
-    found = campaign(KINDS, SEEDS)
+    found = campaign(Asked(list(KINDS), SEEDS))
     for kind, verdicts in found.items():
         assert broken(verdicts, kind) == []
         spoilt = summary(verdicts)
