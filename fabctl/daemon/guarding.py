@@ -217,13 +217,12 @@ class Guard:
 
     def _hear(self) -> str:
         """Take in what the guard says; say why it is gone, when it is."""
-        said = b""
         try:
             said = self._near.recv(4096) if self._near is not None else b""
         except BlockingIOError:
             return ""
-        except OSError:
-            pass
+        except OSError as error:
+            return f"it ended: {error.strerror or error}"
         if b"!" in said:
             # it acts, and says nothing until that is done
             self._patience = MOST_UNANSWERED + int(ACT_LIMIT_S / BEAT_S)

@@ -160,13 +160,11 @@ class Shelf:
 
     def _flush(self, peer: _Peer) -> None:
         try:
-            sent = peer.line.send(peer.unsent)
-            del peer.unsent[:sent]
-        except BlockingIOError:
-            pass
+            sent = _sent(peer.line, peer.unsent)
         except OSError:
             self._hang_up(peer)
             return
+        del peer.unsent[:sent]
         if len(peer.unsent) > BACKLOG_LIMIT_BYTES:
             self._hang_up(peer)
         elif peer.unsent:
@@ -177,6 +175,14 @@ class Shelf:
             del self._peers[peer]
             self._loop.unlisten(peer.line)
             peer.line.close()
+
+
+def _sent(line: socket.socket, data: bytearray) -> int:
+    """Send what a peer takes just now, and return how many bytes that were; none when its buffer is full."""
+    try:
+        return line.send(data)
+    except BlockingIOError:
+        return 0
 
 
 def serve(
