@@ -16,11 +16,12 @@ centre = st.one_of(st.none(), st.tuples(place, place))
 
 
 @st.composite
-def paths(draw, most=3 * GROUP):
+def paths(draw):
     """Draw legs of lines in order, some lines with several, some with none; a few repeated to make many."""
     few = draw(st.lists(st.tuples(st.integers(0, 2), place, place, place, centre), min_size=1, max_size=12))
+    size = draw(st.one_of(st.integers(1, 30), st.integers(GROUP - 2, 3 * GROUP)))
     legs, number = [], 1
-    while len(legs) < draw(st.integers(1, most)):
+    while len(legs) < size:
         for more, x, y, z, middle in few:
             number += more
             legs.append(Leg(number, (x, y, z), middle, feed_mm_min=600.0))
@@ -30,22 +31,23 @@ def paths(draw, most=3 * GROUP):
 @given(paths(), st.data())
 def test_law_the_window_is_what_was_sent_and_is_not_over(legs, data):
     ways = Ways(legs, START, 0.1, rates_mm_s=RATES)
+    starts = [START, *[leg.end_mm for leg in legs]]
     over = sent = 0
-    while over < len(legs) - 1:
-        sent += data.draw(st.integers(0, 2 * GROUP))
+    while sent <= legs[-1].number:
+        sent += data.draw(st.integers(1, 2 * GROUP))
         ways.send(sent)
         there = [leg for leg in legs if leg.number <= sent]
-        assert [way.leg for way in ways.window()] == there[over:]
-        assert ways.tip_mm == (there[-1].end_mm if there else START)
-        if sent > legs[-1].number:
-            break
+        assert [(way.start_mm, way.leg) for way in ways.window()] == list(zip(starts, there, strict=False))[
+            over:
+        ]
+        assert ways.tip_mm == starts[len(there)]
         if there[over:]:
-            step = data.draw(st.integers(0, len(there) - over - 1))
+            step = len(there) - over - data.draw(st.integers(1, min(30, len(there) - over)))
             ways.over(ways.first + step)
             over += step
 
 
-@given(paths(most=40))
+@given(paths())
 def test_law_each_way_begins_where_and_when_the_one_before_ends(legs):
     ways = Ways(legs, START, 0.1, rates_mm_s=RATES)
     ways.send(legs[-1].number)
@@ -57,7 +59,7 @@ def test_law_each_way_begins_where_and_when_the_one_before_ends(legs):
         tip, soonest_s = way.leg.end_mm, soonest_s + way.lasts_s
 
 
-@given(paths(most=40), place, place, place)
+@given(paths(), place, place, place)
 def test_law_no_move_a_position_lies_on_is_passed_over(legs, x, y, z):
     ways = Ways(legs, START, 0.5)
     ways.send(legs[-1].number)
@@ -69,7 +71,13 @@ def test_law_no_move_a_position_lies_on_is_passed_over(legs, x, y, z):
     assert set(on_it) <= set(ways.near(x, y))
 
 
-@given(paths(most=60), st.integers(0, 200), st.integers(1, 30), st.floats(0.001, 5))
+def test_an_arc_is_near_where_it_bulges():
+    ways = Ways([Leg(1, (1.0, 0.0, 0.0), (0.5, 0.0))], (0.0, 0.0, 0.0), 0.1)
+    ways.send(1)
+    assert (ways.near(0.5, -0.59), ways.near(0.5, -0.61)) == ([0], [])
+
+
+@given(paths(), st.integers(0, 400), st.integers(1, 30), st.floats(0.001, 40))
 def test_law_what_a_full_planner_cannot_hold_is_over(legs, acknowledged, blocks, least_mm):
     ways = Ways(legs, START, 0.1, least_mm)
     ways.send(legs[-1].number)
