@@ -115,3 +115,10 @@ def test_law_no_move_is_quicker_than_its_feed_twice_over_nor_than_its_slowest_ax
 def test_an_arc_is_as_quick_as_all_axes_together():
     half = Leg(1, (-10.0, 0.0, 0.0), (0.0, 0.0), feed_mm_min=math.inf)
     assert Pace((3.0, 4.0, 0.0)).least_s((10.0, 0.0, 0.0), half, 10 * math.pi) == pytest.approx(2 * math.pi)
+
+
+def test_tiny_moves_make_every_third_a_block_from_group_to_group():
+    tiny = [Leg(n, (n * 0.001, 0.0, 0.0)) for n in range(1, 3 * GROUP + 1)]
+    ways = Ways(tiny, (0.0, 0.0, 0.0), 0.1, 0.0025)
+    ways.send(3 * GROUP)
+    assert ways.beyond(3 * GROUP, GROUP - 1) == 3
