@@ -451,11 +451,18 @@ def at_points(nursery: Nursery, folder: Path, names: Sequence[str]) -> list[Deat
         return list(pool.map(_one, range(len(names))))
 
 
-def points() -> tuple[str, ...]:
-    """Name the points at which a run can be cut off between two steps of its record."""
+def points(*, homes: bool = False) -> tuple[str, ...]:
+    """Name the points at which a run can be cut off between two steps of its record.
+
+    Parameters
+    ----------
+    homes : bool
+        Whether it homes first; its points are the last ones.
+    """
     kinds = ["planned", "connected", "checked", "armed", "started", "hold", "resume", "pause", "section"]
     kinds += ["stop", "end", "closed"]
     names = [*(f"{kind} 1" for kind in kinds), "ahead 1", "ahead 2", "ahead 3", "progress 1", "progress 4"]
+    names += ["homed 1"] if homes else []
     places = ("before the write", "half written", "after the write", "after the sync")
     own = [f"{place}: journal" for place in ("before the room", "after the room")]
     own += [f"{place}: summary" for place in ("before the write", "after the write")]

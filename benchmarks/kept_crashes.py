@@ -31,6 +31,7 @@ from benchmarks.kept_scene import HELD_S, LIMIT_S, SILENCE_S, Scene, Try, play
 COUNT = 16
 KILLS, HANGS = 63, 60
 COUNT_AT_POINTS = 4
+POINTS = points(homes=True)
 BLUR_S = 0.1
 LIFE_S = 8.0
 """Kills are spread over so many seconds from when the runs were asked for; ends are among the points."""
@@ -107,7 +108,7 @@ def _signal(scene: Scene, number: signal.Signals) -> None:
 
 TASKS: dict[str, Callable[[int], list[Try]]] = {
     "killed": killed_at_random,
-    "point": lambda number: killed_at(points()[number]),
+    "point": lambda number: killed_at(POINTS[number]),
     "hung": lambda seed: hung(seed, goes_on=False),
     "gone-on": lambda seed: hung(seed, goes_on=True),
 }
@@ -235,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _die_as_a_daemon(given[1], given[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kept_crashes", description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS, metavar="N", help="of sixteen machines each")
-    parser.add_argument("--points", type=int, default=len(points()), metavar="N")
+    parser.add_argument("--points", type=int, default=len(POINTS), metavar="N")
     parser.add_argument("--hangs", type=int, default=HANGS, metavar="N")
     parser.add_argument("--goes-on", type=int, default=HANGS, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is done, and go on from there")

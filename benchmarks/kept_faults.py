@@ -44,9 +44,7 @@ from fabctl.stream.stops import EndState
 SEEDS = 20
 FAULTY, SOUND = 12, 4
 LIMIT_S = 90.0
-"""Longer than any end of any of these runs can take."""
-HOME_LIMIT_S = 200.0
-"""A homing that does not end is given up after three minutes."""
+"""Longer than any homing, and any end of any of these runs, can take."""
 LATE_S = 0.2
 """A board whose process had to wait so long for a core is another board: its batch is run again."""
 REACT_S = 0.1
@@ -165,7 +163,7 @@ def carry(it: Shop, index: int, job: Job) -> str:
             hand = _Operator(job.dice, job.clean.length_s, line, job)
             if job.setup.machine.homing:
                 job.step = "home"
-                line.ask("home", limit_s=HOME_LIMIT_S)
+                line.ask("home", limit_s=LIMIT_S)
             job.step = "zero"
             axes = "XYZ" if job.setup.machine.has_z else "XY"
             here = dict(zip(axes, job.setup.here_mm, strict=False))

@@ -48,6 +48,7 @@ class Model:
     low: str = ""
 
 
+# those with switches are the last ones
 MODELS = (
     Model("router-3018", "M3S5000"),
     Model("plywood-router-600x900", "M3S9000", low="xy"),
@@ -135,8 +136,15 @@ class Bench:
         return self.pattern.copy(folder, self.machine, home=True if self.homes else None)
 
 
-def draw_models(seed: str, count: int) -> list[tuple[Model, bool]]:
+def draw_models(seed: str, count: int, *, homes: bool = False) -> list[tuple[Model, bool]]:
     """Choose models by a seed alone, and whether their runs home.
+
+    Parameters
+    ----------
+    seed : str
+    count : int
+    homes : bool
+        Whether the first one is sure to have switches, and to home in its run.
 
     Examples
     --------
@@ -146,7 +154,8 @@ def draw_models(seed: str, count: int) -> list[tuple[Model, bool]]:
     True
     """
     dice = random.Random(f"kept-machines/{seed}")
-    return [(dice.choices(MODELS, SHARES)[0], dice.random() < HOME_IN_THE_RUN) for _ in range(count)]
+    drawn = [(dice.choices(MODELS, SHARES)[0], dice.random() < HOME_IN_THE_RUN) for _ in range(count)]
+    return [(dice.choice(MODELS[1:]), True), *drawn[1:]] if homes else drawn
 
 
 def draw_benches(seed: str, count: int, scratch: Path, *, whole: bool) -> list[Bench]:
@@ -159,9 +168,9 @@ def draw_benches(seed: str, count: int, scratch: Path, *, whole: bool) -> list[B
     scratch : Path
         Where machines and patterns are written.
     whole : bool
-        As for `Pattern`.
+        As for `Pattern`; then one of them homes for sure.
     """
-    drawn = draw_models(seed, count)
+    drawn = draw_models(seed, count, homes=whole)
     models = dict.fromkeys(model for model, _ in drawn)
     patterns = {model: Pattern(model, scratch / f"pattern-{model.base}", whole=whole) for model in models}
     found = []

@@ -6,7 +6,17 @@ import pytest
 
 from benchmarks.campaigns import record_campaign
 from benchmarks.crashes import points
-from benchmarks.kept_crashes import COUNT, HANGS, KILLS, campaign, hung, killed_at_random, record, rows
+from benchmarks.kept_crashes import (
+    COUNT,
+    HANGS,
+    KILLS,
+    POINTS,
+    campaign,
+    hung,
+    killed_at_random,
+    record,
+    rows,
+)
 from benchmarks.kept_machines import MODELS, draw_models
 from benchmarks.kept_scene import Try
 from benchmarks.reliability import tables
@@ -44,6 +54,10 @@ def test_a_seed_decides_which_machines_there_are_and_whether_their_runs_home():
     assert drawn == draw_models("kill/1", 200)
     assert {model for model, _ in drawn} == set(MODELS)
     assert {homes for _, homes in drawn} == {True, False}
+    assert all(
+        load_machine(draw_models(f"point/{point}", 4, homes=True)[0][0].base).homing for point in POINTS
+    )
+    assert set(points()) < set(POINTS)
     bases = [load_machine(model.base).homing for model, _ in drawn]
     assert 0.4 < sum(bases) / len(bases) < 0.8
 
@@ -101,7 +115,7 @@ def test_a_machine_with_switches_homes_instead(tmp_path):
 @pytest.mark.campaign
 @pytest.mark.timeout(7200)
 def test_law_what_is_said_is_true_however_a_daemon_dies():
-    wanted = {"killed": KILLS, "point": len(points()), "hung": HANGS, "gone-on": HANGS}
+    wanted = {"killed": KILLS, "point": len(POINTS), "hung": HANGS, "gone-on": HANGS}
     found = {task: campaign(task, count) for task, count in wanted.items()}
     assert [lie for tries in found.values() for lie in _untrue(tries)] == []
     record(found)
