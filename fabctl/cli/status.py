@@ -21,7 +21,7 @@ Live = dict[str, Any]
 
 ANSWER_LIMIT_S = 2.0
 HEADS = {True: "seen to be off at the end", False: "STILL ON when last seen", None: "not known: look at it"}
-GOING_ON = ("running", "held", "preparing")
+GOING_ON = ("running", "held", "paused", "preparing")
 
 
 @click.command()
@@ -122,6 +122,10 @@ def _live_words(live: Live | None) -> dict[str, str]:
     if live is None:
         return {}
     words = {"kept": f"on {live['port']}: {live['trouble'] or live['state']}"}
+    if pause := live.get("pause"):
+        words["waits"] = (
+            f"for an answer before section {pause['section']}: line {pause['line']}, {pause['note']}"
+        )
     if live["work_mm"] is not None:
         words["stands at"] = _point(live["work_mm"])
     if live.get("unguarded"):
@@ -150,6 +154,7 @@ def _row(said: Statement) -> dict[str, Any]:
         "guard": said.guard,
         "journal_short": said.short,
         "last_record": said.last,
+        "asks_for_section": said.asks_for or None,
         "next": said.advice,
         "folder": str(said.folder),
     }
@@ -173,11 +178,18 @@ def _words(said: Statement, live: Live | None) -> dict[str, str]:
         words["guard"] = f"held and reset the machine when its sender died: {said.guard}"
     if said.state not in {*GOING_ON, "not started", "done"}:
         words["head"] = HEADS[said.head_off]
-    words["next"] = said.advice
-    if live is not None and live.get("run") == said.name:
-        name = said.machine
-        words["next"] = f"it goes on: fabctl machine hold {name}, resume {name} or abort {name}"
-    return words | _live_words(live)
+    return words | _next(said, live) | _live_words(live)
+
+
+def _next(said: Statement, live: Live | None) -> dict[str, str]:
+    """Say what a run waits for, and what a person can do."""
+    name = said.machine
+    if live is None or live.get("run") != said.name:
+        waits = {"waits": f"for an answer before section {said.asks_for}"} if said.asks_for else {}
+        return waits | {"next": said.advice}
+    if live.get("pause"):
+        return {"next": f"fabctl machine answer {name}, when the tool is in, or abort {name}"}
+    return {"next": f"it goes on: fabctl machine hold {name}, resume {name} or abort {name}"}
 
 
 def where(port: str) -> str:

@@ -45,9 +45,9 @@ class Statement:
     machine, title, port : str
         Empty when the journal does not say.
     state : str
-        As the sender named the end; ``running``, ``held`` or ``preparing`` while its process lives;
-        ``crashed`` when it was cut off, ``not started`` when nothing of the program was sent, ``not told``
-        when it cannot be found out whether the process lives, ``no journal``.
+        As the sender named the end; ``running``, ``held``, ``paused`` or ``preparing`` while its process
+        lives; ``crashed`` when it was cut off, ``not started`` when nothing of the program was sent,
+        ``not told`` when it cannot be found out whether the process lives, ``no journal``.
     pid : int
         The process that sends or sent it; 0 when not known.
     at_least, at_most, lines : int
@@ -68,6 +68,8 @@ class Statement:
         When the journal was last written, ISO 8601.
     advice : str
         What to do next.
+    asks_for : int
+        The section that a person must answer for while it is paused; 0 when it is not.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Statement:
     short: bool = False
     last: str = ""
     advice: str = "nothing is on record: " + _LOOK
+    asks_for: int = 0
 
 
 def by_its_process(folder: Path, first: Mapping[str, Any]) -> bool | None:
@@ -140,6 +143,7 @@ def statement(folder: Path, carried_on: CarriedOn = by_its_process) -> Statement
         short="short" in latest,
         last=last,
         advice=_advice(state, folder, first, certain.at_least + 1),
+        asks_for=int(latest.get("section", {}).get("section", 1)) + 1 if state == "paused" else 0,
     )
 
 
@@ -180,8 +184,12 @@ def _state(certain: Certain, *, goes_on: bool | None) -> str:
 def _live_state(certain: Certain) -> str:
     if "started" not in certain.latest:
         return "preparing"
-    held, resumed = (int(certain.latest.get(kind, {}).get("n", -1)) for kind in ("hold", "resume"))
-    return "held" if held > resumed else "running"
+    held, resumed, paused, begun = (
+        int(certain.latest.get(kind, {}).get("n", -1)) for kind in ("hold", "resume", "pause", "section")
+    )
+    if held > resumed:
+        return "held"
+    return "paused" if paused > begun else "running"
 
 
 def _guarded(folder: Path, machine: str, last: str) -> str:
@@ -217,6 +225,8 @@ def _advice(state: str, folder: Path, first: Mapping[str, Any], line: int) -> st
             return "nothing: it is done"
         case "running" | "held" | "preparing":
             return f"it goes on in process {first.get('pid')}: hold or end it there"
+        case "paused":
+            return f"it waits in process {first.get('pid')}: answer where it was begun, or end it there"
         case "not told":
             host = first.get("host") or "another computer"
             return f"look on {host} whether process {first.get('pid', '?')} still lives; if not, {_LOOK}"

@@ -60,6 +60,20 @@ def test_a_held_run_is_held_until_it_goes_on(journal):
     assert _said(journal, lives=True).state == "running"
 
 
+def test_a_paused_run_names_the_section_it_asks_for_until_that_begins(journal):
+    _start(journal)
+    journal.transition("pause", {"line": 9, "note": "M0"})
+    said = _said(journal, lives=True)
+    assert (said.state, said.asks_for) == ("paused", 2)
+    assert "answer where it was begun" in said.advice
+    journal.transition("section", {"section": 2})
+    said = _said(journal, lives=True)
+    assert (said.state, said.asks_for) == ("running", 0)
+    journal.transition("pause", {"line": 30, "note": "M0"})
+    assert _said(journal, lives=True).asks_for == 3
+    assert _said(journal, lives=False).asks_for == 0
+
+
 def test_after_a_crash_nothing_is_said_of_the_head_and_the_way_on_is_named(journal):
     _start(journal)
     said = _said(journal, lives=False)
