@@ -17,6 +17,7 @@ MACHINE_COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("fabctl.cli.machine_hands", "Let a kept machine's run go on from a hold."),
     "abort": ("fabctl.cli.machine_hands", "End what a kept machine does, position known."),
     "reset": ("fabctl.cli.machine_hands", "Reset a kept machine's controller at once."),
+    "answer": ("fabctl.cli.machine_answer", "Answer the pause of a kept machine's run from any terminal."),
     "override": ("fabctl.cli.machine_hands", "Change a kept machine's feed, rapid and spindle overrides."),
     "conform": ("fabctl.cli.machine_conform", "Try a controller against the facts a sender relies on."),
     "sim": ("fabctl.cli.machine_sim", "Serve a machine's virtual controller to any sender, in real time."),

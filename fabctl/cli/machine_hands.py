@@ -40,7 +40,8 @@ SAID = {
     },
     "resume": {
         "run": "asked to go on with run {run} from a hold",
-        "pause": "asked to go on with run {run} from a hold; section {section} is not begun by it",
+        "pause": "asked to go on with run {run} from a hold; section {section} is not begun by it, "
+        "but by `fabctl machine answer {machine}`",
         "early": "asked to go on with run {run} from a hold; it has not come to its first line",
         "act": "nothing to go on with: {act} is never held",
     },

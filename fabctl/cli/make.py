@@ -13,7 +13,6 @@ from fabctl.cli.motion import (
     DRY,
     KEPT,
     PORT,
-    arm_by,
     checks_first,
     demand_consent,
     hands_on,
@@ -21,6 +20,7 @@ from fabctl.cli.motion import (
     progress_bar,
 )
 from fabctl.cli.options import JSON, MACHINE, order_from, placing
+from fabctl.cli.pause import Asker
 from fabctl.cli.plan import approved, planned, spoken, summary
 from fabctl.cli.show import as_json, facts, notes, say
 from fabctl.units import format_duration
@@ -115,7 +115,7 @@ def send_work(work: Work, port: str, *, check_first: bool | None, root: Path | N
     bench = open_bench(port, work.machine, work.program, work.stood)
     try:
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
-            arm = arm_by(port, sections, screen, work.machine, hands)
+            arm = Asker(port, sections, screen, work.machine, hands)
             watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note)
             return carry_out(work, bench, watchers, root=root, check_first=check_first)
     finally:
@@ -131,8 +131,8 @@ def _send_kept(work: Work, sections: tuple[str, ...], *, check_first: bool, root
     with Line(work.machine.name) as line:
         operator = RemoteOperator(line)
         with hands_on(operator) as hands, progress_bar(work.title, work.estimated_s) as screen:
-            arm = arm_by(KEPT, sections, screen, work.machine, hands)
-            watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note)
+            arm = Asker(KEPT, sections, screen, work.machine, hands)
+            watchers = Watchers(operator, arm, screen.tell, hands.phase, screen.note, arm.answered)
             return carry_out_kept(work, line, watchers, root=root, check_first=check_first)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fabctl.cli.show import facts, say
+from fabctl.cli.typed import forget_typed, line_typed
 from fabctl.cli.words import _
 from fabctl.daemon.signals import ENDING, INTERRUPT, answering
 from fabctl.errors import InputError
@@ -21,7 +22,7 @@ from fabctl.units import format_duration
 
 if TYPE_CHECKING:
     from fabctl.shop.machine import Machine
-    from fabctl.stream.run import Fact, Pause, Progress
+    from fabctl.stream.run import Fact, Progress
     from fabctl.stream.stops import Operator
 
 SIM = "sim://"
@@ -47,15 +48,6 @@ CHECK_FIRST = click.option(
     "first run on a machine.",
 )
 DRY = click.option("-n", "--dry-run", is_flag=True, help="Plan and check; open no port, move nothing.")
-
-MEASURES = ("old", "new")
-ON_SETTER = (
-    "The machine then goes to its setter, touches it twice and comes back. Z zero follows the new tool."
-)
-ON_PLATE = (
-    "Lay a plate below the tool, clip it to the probe and leave it there for both: the tool goes down to it "
-    "by at most 30 mm, touches it twice and comes back. Z zero follows the new tool."
-)
 
 
 @dataclass(frozen=True)
@@ -197,71 +189,6 @@ def demand_answers(questions: Sequence[str], port: str, confirm: str | None) -> 
         click.confirm(question, abort=True, err=True)
 
 
-def forget_typed() -> None:
-    """Throw away what was typed before the question was there: it cannot have been its answer."""
-    if not sys.stdin.isatty():
-        return
-    if sys.platform == "win32":
-        import msvcrt
-
-        while msvcrt.kbhit():
-            msvcrt.getwch()
-    else:
-        import termios
-
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
-
-
-def arm_by(
-    port: str, tools: tuple[str, ...], screen: Screen, machine: Machine, hands: Hands
-) -> Callable[[Pause], bool]:
-    """Return what asks the person before each section; the virtual controller needs nobody.
-
-    Parameters
-    ----------
-    port : str
-    tools : tuple of str
-        Tool of each section; empty where the program names none.
-    screen : Screen
-    machine : Machine
-        Where tools are measured on it, if they are.
-    hands : Hands
-        Asks for that.
-    """
-
-    def _arm(pause: Pause) -> bool:
-        index = pause.section - 1
-        tool = tools[index] if index < len(tools) and tools[index] else _("the tool for this section")
-        with screen.asking():
-            say("\n" + _("section {number}: {tool}").format(number=pause.section, tool=tool))
-            if port.startswith(SIM):
-                say(_("the virtual machine has changed it"))
-                return True
-            return _tool_is_in(pause.section, machine, hands)
-
-    return _arm
-
-
-def _tool_is_in(section: int, machine: Machine, hands: Hands) -> bool:
-    """Ask for the section's number, a word nobody types by habit or in advance; measure tools meanwhile."""
-    say(_("The head is off. Change the tool; its tip must stand where the last one's did."))
-    if not sys.stdin.isatty():
-        say(_("Nobody is there to ask: the run ends here, position known."))
-        return False
-    measurable = machine.has_z and machine.head.kind == "spindle"
-    if measurable:
-        say(_("Or have both measured: type old while the last tool is still in, new once the next one is."))
-        say(_(ON_SETTER) if machine.setter is not None else _(ON_PLATE))
-    question = _("Type {number} to go on; anything else ends the run, position known")
-    while True:
-        forget_typed()
-        asked = click.prompt(question.format(number=section), default="", show_default=False, err=True)
-        word = str(asked).strip().lower()
-        if not measurable or word not in MEASURES:
-            return word == str(section)
-        hands.measure(word)
-
-
 class Hands:
     """The operator's hand on a run: Ctrl-C, the keyboard, and signals that end a process.
 
@@ -278,6 +205,16 @@ class Hands:
         self._measuring = False
         self._answered = threading.Event()
 
+    @property
+    def measuring(self) -> bool:
+        """Whether a tool is measured that was asked for here."""
+        return self._measuring
+
+    def release(self) -> None:
+        """Wait no longer for a measurement: there will be none."""
+        self._measuring = False
+        self._answered.set()
+
     def phase(self, kind: str, facts: Mapping[str, Fact]) -> None:
         """Take note of how far the run is: before its first line a stop is a reset."""
         if kind == "connected":
@@ -286,8 +223,10 @@ class Hands:
         if kind in {"measured", "unmeasured"}:
             say(_length_words(kind, facts))
         if kind in {"measured", "unmeasured", "end"}:
-            self._measuring = False
-            self._answered.set()
+            self.release()
+        if kind == "resume":
+            # wherever it was asked for: the next Ctrl-C is a hold again, and nobody waits for a word
+            self.presses = 0
 
     def measure(self, which: str) -> None:
         """Ask to measure a tool in a pause, and wait until that is done or the run has ended.
@@ -331,7 +270,7 @@ class Hands:
         """Wait for the person's word after a hold; without a keyboard the machine stays held."""
         with contextlib.suppress(OSError, ValueError):
             forget_typed()
-            while word := sys.stdin.readline():
+            while word := line_typed(given_up=lambda: not self.presses):
                 if not word.strip():
                     self.presses = 0
                     self.operator.resume()

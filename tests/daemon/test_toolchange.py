@@ -1,7 +1,5 @@
 """A tool measured in the pause of a kept machine's run, asked for at a terminal."""
 
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -10,57 +8,13 @@ import pytest
 
 from fabctl.errors import InputError, RefusedError
 from fabctl.record.run import list_runs
+from tests.daemon.terminals import Terminal
 
 PROGRAM = (
     "G21\nG90\nM3S1000\nG0Z5\nG0X0Y0\nG1Z-0.5F600\nG1X3F1500\nG0Z5\nM5\nM0\n"
     "M3S1000\nG1Z-0.5F600\nG1X0F1500\nG0Z5\nM5\n"
 )
 LONGER_MM = 0.25
-SOON_S = 40.0
-
-
-class Terminal:
-    """A terminal with a command at its other end."""
-
-    def __init__(self, argv, environment):
-        import pty
-
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "fabctl", *map(str, argv)],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=os.environ | environment,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.said = b""
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        try:
-            while data := os.read(self._master, 4096):
-                self.said += data
-        except OSError:
-            return
-
-    def sees(self, words, count=1):
-        until_s = time.monotonic() + SOON_S
-        while self.said.count(words) < count:
-            assert time.monotonic() < until_s, self.said.decode(errors="replace")
-            time.sleep(0.02)
-
-    def types(self, text):
-        # what was typed before a question is thrown away
-        time.sleep(0.2)
-        os.write(self._master, text.encode() + b"\n")
-
-    def ends(self):
-        code = self.process.wait(SOON_S)
-        time.sleep(0.1)
-        os.close(self._master)
-        return code
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a POSIX thing")
