@@ -227,6 +227,11 @@ class RunResult:
             file=file,
             place=f"line {self.executed + 1} of {self.lines}",
             remedy=remedy_for(
-                self.cause, self.end_state, head_off=self.head_off, machine=machine, homing=homing
+                self.cause,
+                self.end_state,
+                head_off=self.head_off,
+                machine=machine,
+                homing=homing,
+                reason=self.reason,
             ),
         )

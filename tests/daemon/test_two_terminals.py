@@ -100,3 +100,15 @@ def test_who_leaves_the_second_terminal_leaves_the_run_as_it_is(first, there):
     first.types("nothing")
     assert first.ends() == 6
     assert b"another terminal" not in first.said
+
+
+def test_a_hold_in_the_pause_has_the_keyboard_first_and_the_section_is_asked_for_again(first):
+    first.process.send_signal(2)
+    first.sees(b"Enter: go on. a and Enter: end the run.")
+    first.types("2")
+    first.sees(b"Still held.")
+    first.types("")
+    first.sees(b"Type 2 to go on", 2)
+    first.types("a")
+    assert first.ends() == 6
+    assert b"not armed" in first.said

@@ -170,6 +170,7 @@ def test_a_probe_that_never_closes_ends_the_run_position_known(change, setter):
     assert (result.cause, result.end_state) == (Cause.ALARM_KNOWN, EndState.KNOWN)
     assert result.executed == 14
     assert "ALARM:5" in result.reason
+    assert "start closer to it" in result.error(machine="mill").remedy
 
 
 def in_the_touch(it, do):
