@@ -21,8 +21,10 @@ CUT = 0.7
 """Of the rest after which the ring was found dry."""
 LONGER_S = 0.0003
 """How much longer the rest may be at each turn, after a ring that ran dry has cut it."""
-KEPT = 0.8
-"""A turn counts half after three more: the rate follows the program's."""
+TURNS = 4
+"""So often the rate is looked at."""
+KEPT = 0.4
+"""What came before counts less each time: the rate follows the program's."""
 MEASURE_S = 2.0
 """So often no answer lies while a report is awaited, to learn how long the way is."""
 BYTE_S = 10 / 115_200
@@ -41,14 +43,15 @@ class Gather:
     """
 
     link: Link
+    _port: Gathers | None = None
+    _turns: int = 0
     _bytes: float = 0.0
     _seconds: float = 0.0
     _then_s: float | None = None
-    _port: Gathers | None = None
+    _longest_s: float = 0.0
+    _allowed_s: float = MOST_S
     _measuring: bool = True
     _measure_s: float = 0.0
-    _allowed_s: float = MOST_S
-    _rested_s: float = 0.0
 
     def __post_init__(self) -> None:
         """See whether the port can rest."""
@@ -69,38 +72,42 @@ class Gather:
 
     def rest_s(self, sent_bytes: int, line_bytes: int, now_s: float) -> float:
         """Return how long most of the ring lasts, s; 0 while a report is awaited that shows the way."""
-        polls, connection = self.link.polls, self.link.connection
-        waits = polls.waits
-        most_s = AWAITED_S if waits else MOST_S
+        waits = self.link.polls.waits
         if not line_bytes:
-            return most_s
+            return AWAITED_S if waits else MOST_S
         if not sent_bytes:
             return 0.0
-        taken_s = 0.0 if self._then_s is None else now_s - self._then_s
-        self._then_s = now_s
-        self._bytes = KEPT * self._bytes + sent_bytes
-        self._seconds = KEPT * self._seconds + taken_s
-        self._look_for_dryness(sent_bytes)
-        if self._measures(now_s, waits=waits):
-            return 0.0
-        lasts_s = (connection.window_bytes - line_bytes) * self._seconds / self._bytes
-        way_s = max(0.0, polls.quickest_s - REPORT_S) + line_bytes * BYTE_S
-        rest_s = max(0.0, min(most_s, self._allowed_s, SHARE * lasts_s, lasts_s - way_s))
-        self._rested_s = rest_s
+        self._turns += 1
+        self._bytes += sent_bytes
+        if self.link.connection.in_flight_bytes == sent_bytes:
+            # the controller had to wait: it is quicker than its rate so far says
+            self._allowed_s = CUT * min(self._allowed_s, self._longest_s)
+        elif self._allowed_s < MOST_S:
+            self._allowed_s += LONGER_S
+        if self._turns >= TURNS:
+            self._learn(line_bytes, now_s)
+        rest_s = min(self._allowed_s, self._longest_s)
+        if waits or self._measuring:
+            return 0.0 if self._measures(now_s, waits=waits) else min(AWAITED_S, rest_s)
         return rest_s
 
-    def _look_for_dryness(self, sent_bytes: int) -> None:
-        """Rest less where the controller had to wait: it is quicker than its rate so far says."""
-        if self.link.connection.in_flight_bytes == sent_bytes:
-            self._allowed_s = CUT * self._rested_s
+    def _learn(self, line_bytes: int, now_s: float) -> None:
+        """See how long most of a ring lasts at the rate of late."""
+        if self._then_s is None:
+            self._bytes = 0.0
         else:
-            self._allowed_s = min(MOST_S, self._allowed_s + LONGER_S)
+            self._seconds += now_s - self._then_s
+            lasts_s = (self.link.connection.window_bytes - line_bytes) * self._seconds / self._bytes
+            way_s = max(0.0, self.link.polls.quickest_s - REPORT_S) + line_bytes * BYTE_S
+            self._longest_s = max(0.0, min(MOST_S, SHARE * lasts_s, lasts_s - way_s))
+        self._turns, self._then_s = 0, now_s
+        self._bytes *= KEPT
+        self._seconds *= KEPT
 
     def _measures(self, now_s: float, *, waits: bool) -> bool:
         """Tell whether a report is awaited whose delay is to be the way's alone."""
         if waits:
             self._measuring = self._measuring or now_s >= self._measure_s
             return self._measuring
-        if self._measuring:
-            self._measuring, self._measure_s = False, now_s + MEASURE_S
+        self._measuring, self._measure_s = False, now_s + MEASURE_S
         return False
