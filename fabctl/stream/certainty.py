@@ -150,8 +150,13 @@ class Certainty:
         """Whether a place is farther away than the machine can have gone."""
         if self.rates_mm_s is None or not math.isfinite(within_s):
             return False
-        steps = zip(before_mm, place_mm, self.rates_mm_s, strict=True)
-        return any(abs(after - before) > rate * within_s + SLACK_MM for before, after, rate in steps)
+        # axis by axis: at every report
+        (bx, by, bz), (x, y, z), (rx, ry, rz) = before_mm, place_mm, self.rates_mm_s
+        return (
+            abs(x - bx) > rx * within_s + SLACK_MM
+            or abs(y - by) > ry * within_s + SLACK_MM
+            or abs(z - bz) > rz * within_s + SLACK_MM
+        )
 
 
 def _said(place_mm: Point) -> str:

@@ -102,9 +102,10 @@ def shares(point_mm: Point, start_mm: Point, leg: Leg, tolerance_mm: float) -> l
         if math.dist(point_mm, end) <= tolerance_mm
     ]
     if leg.centre_mm is None:
-        along = [e - s for s, e in zip(start_mm, leg.end_mm, strict=True)]
-        square = sum(a * a for a in along)
-        made = sum(a * (p - s) for a, p, s in zip(along, point_mm, start_mm, strict=True))
+        (px, py, pz), (sx, sy, sz), (ex, ey, ez) = point_mm, start_mm, leg.end_mm
+        ax, ay, az = ex - sx, ey - sy, ez - sz
+        square = ax * ax + ay * ay + az * az
+        made = ax * (px - sx) + ay * (py - sy) + az * (pz - sz)
         return [min(1.0, max(0.0, made / square)) if square else 0.0, *ends]
     turned, sweep = _turned(point_mm, start_mm, leg, leg.centre_mm)
     return [turned / sweep, *ends] if turned <= sweep else ends

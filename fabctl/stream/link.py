@@ -300,6 +300,10 @@ class Link:
         return self.fail(Cause.ERROR, f"{place}error:{code} to {event.line.decode()}: {meaning}")
 
     def _judge(self, event: Event) -> None:
+        if isinstance(event, Status):
+            if event.state is State.SLEEP:
+                raise self.fail(Cause.SLEEP, "the controller went to sleep")
+            return
         match event:
             case Answered(reply=Error()):
                 raise self._refused(event)
@@ -315,8 +319,6 @@ class Link:
                 raise self.fail(_FAULTS[kind], f"{kind.value}: {detail}")
             case StartupRan(text):
                 raise self.fail(Cause.UNKNOWN_REPLY, f"the controller ran a stored line by itself: {text}")
-            case Status(state=State.SLEEP):
-                raise self.fail(Cause.SLEEP, "the controller went to sleep")
             case _:
                 return
 

@@ -246,6 +246,8 @@ Reply = (
 OK = Ok()
 _NUMBER = r"-?\d{1,7}(?:\.\d{1,5})?"
 _MODE = r"[GMTFS]-?\d{1,7}(?:\.\d{0,5})?"
+_BUFFER = r"(\d{1,4}),(\d{1,5})"
+_PERCENTS = r"(\d{1,3}),(\d{1,3}),(\d{1,3})"
 _ZERO = r"-?0(?:\.0{1,5})?"
 _FORMS = {
     "number": _NUMBER,
@@ -265,6 +267,10 @@ def _triple(x: str, y: str, z: str) -> Point:
     return float(x), float(y), float(z)
 
 
+def _percents(feed: str, rapid: str, speed: str) -> tuple[int, int, int]:
+    return int(feed), int(rapid), int(speed)
+
+
 def _settle_feed(fields: _Fields, feed: str, speed: str | None = None, measured: str | None = None) -> None:
     fields["feed_mm_min"] = float(feed)
     if speed is not None:
@@ -278,7 +284,7 @@ def _settle_buffer(fields: _Fields, blocks: str, ring: str) -> None:
 
 
 def _settle_overrides(fields: _Fields, *percents: str) -> None:
-    fields["overrides"] = tuple(int(percent) for percent in percents)
+    fields["overrides"] = _percents(*percents)
     # Grbl writes A: only beside Ov:, and only when something is on
     fields.setdefault("accessories", "")
 
@@ -349,6 +355,7 @@ class Grammar:
         for field in speech.fields:
             form = re.escape(field.only) if field.only else _FORMS.get(field.form, self._point)
             self._fields[field.name] = (re.compile(form), None)
+        self._usual = self._usual_form()
         self._forms = tuple((re.compile(pattern), make) for pattern, make in self._lines())
 
     def parse(self, raw: bytes) -> Reply:
@@ -367,6 +374,36 @@ class Grammar:
         return Unknown(raw)
 
     def _status(self, text: str) -> Status | None:
+        match = self._usual.fullmatch(text)
+        state = self._states.get(match[1]) if match else None
+        if match is None or state is None:
+            return self._any_status(text)
+        _, x, y, z, blocks, ring, feed, speed, zero_x, zero_y, zero_z, *overrides = match.groups()
+        return Status(
+            state,
+            (float(x), float(y), float(z)),
+            None,
+            None if zero_x is None else (float(zero_x), float(zero_y), float(zero_z)),
+            None if blocks is None else int(blocks),
+            None if ring is None else int(ring),
+            None,
+            float(feed),
+            float(speed),
+            *(() if overrides[0] is None else (_percents(*overrides), "", "")),
+        )
+
+    def _usual_form(self) -> re.Pattern[str]:
+        """Return what nearly every report is, ten a second: it is read at one stroke."""
+        speech, point = self.speech, self._point
+        own = {"MPos", "Bf", "FS", "WCO", "Ov"} & {field.name for field in speech.fields}
+        if own or speech.measured_speed:
+            return _NO_FIELD[0]
+        return re.compile(
+            rf"<([^|>]*)\|MPos:{point}(?:\|Bf:{_BUFFER})?\|FS:({_NUMBER}),({_NUMBER})"
+            rf"(?:\|WCO:{point})?(?:\|Ov:{_PERCENTS})?>"
+        )
+
+    def _any_status(self, text: str) -> Status | None:
         if text[-1] != ">":
             return None
         head, *parts = text[1:-1].split("|")
@@ -399,8 +436,8 @@ class Grammar:
             "WCO": (self._point, partial(_settle_point, "wco_mm")),
             "FS": (rf"({_NUMBER}),({_NUMBER}){measured}", _settle_feed),
             "F": (rf"({_NUMBER})", _settle_feed),
-            "Bf": (r"(\d{1,4}),(\d{1,5})", _settle_buffer),
-            "Ov": (r"(\d{1,3}),(\d{1,3}),(\d{1,3})", _settle_overrides),
+            "Bf": (_BUFFER, _settle_buffer),
+            "Ov": (_PERCENTS, _settle_overrides),
             "Ln": (r"(\d{1,9})", _settle_line),
             "Pn": (
                 rf"([{re.escape(speech.pins)}]{{1,{max(8, len(speech.pins))}}})",

@@ -178,16 +178,15 @@ class Watch:
 
     def _look_at_words(self, status: Status) -> None:
         """Compare feed and speed with the moves that can be under way; a second odd report ends the run."""
-        before, self._overrides = self._overrides, status.overrides or self._overrides
-        odd = ""
-        if status.state is State.RUN and self.machine is not None:
-            legs = self.path.near()
-            if legs:
-                highest = max(before[0], self._overrides[0]) / 100, max(before[2], self._overrides[2]) / 100
-                lowest = min(before[2], self._overrides[2]) / 100
-                odd = _odd_feed(status, legs, highest[0]) or _odd_speed(
-                    status, legs, self.machine, (lowest, highest[1])
-                )
+        before = now = self._overrides
+        if status.overrides is not None:
+            now = self._overrides = status.overrides
+        odd, legs = "", self.path.near()
+        if legs and status.state is State.RUN and self.machine is not None:
+            lowest, highest = min(before[2], now[2]) / 100, max(before[2], now[2]) / 100
+            odd = _odd_feed(status, legs, max(before[0], now[0]) / 100) or _odd_speed(
+                status, legs, self.machine, (lowest, highest)
+            )
         if odd and self._odd:
             # a head that fell to nothing by itself is what a restart looks like
             self.link.certainty.doubtful |= status.speed == 0

@@ -110,3 +110,29 @@ def test_law_a_report_with_a_lost_byte_is_refused_or_another_sound_report(raw, d
     at = data.draw(st.integers(0, len(raw) - 1))
     reply = parse_reply(raw[:at] + raw[at + 1 :])
     assert isinstance(reply, (Status, Unknown))
+
+
+number = st.from_regex(r"-?[0-9]{1,7}(\.[0-9]{1,5})?|-?[0-9]{1,9}|[0-9]+\.", fullmatch=True)
+small = st.integers(0, 99999).map(str)
+
+
+def row(value, count):
+    return st.lists(value, min_size=count, max_size=count).map(",".join)
+
+
+@given(
+    st.sampled_from(["Run", "Idle", "Hold:0", "Hold:7", "run", ""]),
+    row(number, 3),
+    row(number, 2),
+    st.one_of(st.none(), row(small, 2)),
+    st.one_of(st.none(), row(number, 3)),
+    st.one_of(st.none(), row(small, 3)),
+)
+def test_law_the_usual_order_of_fields_means_what_any_other_does(state, mpos, speeds, buffer, zero, percents):
+    """The usual form is read at one stroke, any other field by field: both understand the same."""
+    fields = [f"MPos:{mpos}", buffer and f"Bf:{buffer}", f"FS:{speeds}", zero and f"WCO:{zero}"]
+    fields = [field for field in [*fields, percents and f"Ov:{percents}"] if field]
+    usual, other = (
+        parse_reply("<{}>".format("|".join([state, *said])).encode()) for said in (fields, fields[::-1])
+    )
+    assert usual == other or (isinstance(usual, Unknown) and isinstance(other, Unknown))
