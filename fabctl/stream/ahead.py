@@ -8,8 +8,8 @@ from itertools import accumulate, islice
 
 from fabctl.stream.text import GROUP_LINES, WireLine
 
-LEAST_LINES = 64
-"""So many are at hand until the program ends: the shortest lines, as many as a ring holds."""
+LEAST_LINES = 24
+"""So many are at hand until the program ends: about as many of the shortest as a ring holds."""
 
 
 class Ahead:
