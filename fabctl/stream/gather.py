@@ -13,8 +13,10 @@ from fabctl.stream.link import Link
 from fabctl.stream.port import Gathers
 
 MOST_S = 0.04
-AWAITED_S = 0.02
-"""The most while a report is under way: what strays is seen soon."""
+AWAITED_S = 0.035
+"""The most while a report is under way: with a poll every 0.1 s, what strays is seen within 0.15 s."""
+BEAM_AWAITED_S = 0.02
+"""The same where a beam may burn: it is not to stand for 0.3 s."""
 SHARE = 0.8
 """Of the time the ring lasts. The rest is for a host that wakes late; behind the ring stands the planner."""
 CUT = 0.7
@@ -40,9 +42,12 @@ class Gather:
     ----------
     link : Link
         Whose port is told, if it is one that can rest.
+    awaited_s : float
+        The most while a report is under way, s.
     """
 
     link: Link
+    awaited_s: float = BEAM_AWAITED_S
     _port: Gathers | None = None
     _turns: int = 0
     _bytes: float = 0.0
@@ -74,7 +79,7 @@ class Gather:
         """Return how long most of the ring lasts, s; 0 while a report is awaited that shows the way."""
         waits = self.link.polls.waits
         if not line_bytes:
-            return AWAITED_S if waits else MOST_S
+            return self.awaited_s if waits else MOST_S
         if not sent_bytes:
             return 0.0
         self._turns += 1
@@ -88,7 +93,7 @@ class Gather:
             self._learn(line_bytes, now_s)
         rest_s = min(self._allowed_s, self._longest_s)
         if waits or self._measuring:
-            return 0.0 if self._measures(now_s, waits=waits) else min(AWAITED_S, rest_s)
+            return 0.0 if self._measures(now_s, waits=waits) else min(self.awaited_s, rest_s)
         return rest_s
 
     def _learn(self, line_bytes: int, now_s: float) -> None:

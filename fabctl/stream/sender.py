@@ -17,7 +17,7 @@ from fabctl.stream.ahead import Ahead
 from fabctl.stream.certainty import Certainty
 from fabctl.stream.controller import Controller, connect, read_offsets
 from fabctl.stream.ending import SETTLE_S, compare_words, stand_idle
-from fabctl.stream.gather import Gather
+from fabctl.stream.gather import AWAITED_S, BEAM_AWAITED_S, Gather
 from fabctl.stream.halt import Outcome, halt, head_is_off, see_head
 from fabctl.stream.limits import tolerance_mm
 from fabctl.stream.link import Link
@@ -245,7 +245,8 @@ class _Run:
 
     async def _stream(self, lines: Iterator[WireLine]) -> None:
         """Keep the ring full until every line has its answer; stop for a person where the program says."""
-        connection, gather, ahead = self._link.connection, Gather(self._link), Ahead(lines)
+        connection, ahead = self._link.connection, Ahead(lines)
+        gather = Gather(self._link, BEAM_AWAITED_S if self._watch.laser else AWAITED_S)
         while ahead.line is not None or connection.unanswered:
             waiting = not connection.unanswered
             batch, line = self._fitting(ahead), ahead.line

@@ -8,7 +8,7 @@ import pytest
 
 from fabctl.shop.firmware import load_firmware
 from fabctl.sim.port import SimPort
-from fabctl.stream.gather import AWAITED_S, MOST_S, SHARE, Gather
+from fabctl.stream.gather import BEAM_AWAITED_S, MOST_S, SHARE, Gather
 from fabctl.stream.link import Link
 from fabctl.stream.port import open_port
 
@@ -44,7 +44,7 @@ def test_a_report_that_is_under_way_is_read_sooner(gather):
     rests(gather)
     gather.rest_s(LINE, LINE, 2.0)
     gather.link.polls.asked(2.0)
-    assert gather.rest_s(LINE, LINE, 2.003) == AWAITED_S
+    assert gather.rest_s(LINE, LINE, 2.003) == BEAM_AWAITED_S
 
 
 def test_a_ring_that_ran_dry_cuts_the_rest_until_it_no_longer_does(gather):
