@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from fabctl.conform.play import Player
 from fabctl.errors import LinkError
 from fabctl.shop.firmware import Firmware, firmware_names, load_firmware
-from fabctl.stream.replies import Banner, BuildOptions, Unknown, Version, grammar_of
+from fabctl.stream.grammar import grammar_of
+from fabctl.stream.replies import Banner, BuildOptions, Unknown, Version
 
 BOOT_S = 2.5
 """A boot loader listens for a second or two after the port was opened, and the banner comes after it."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from fabctl.errors import LinkError, RefusedError, StoppedError
 from fabctl.shop.firmware import Firmware, load_firmware
 from fabctl.shop.machine import Machine
+from fabctl.stream.grammar import grammar_of
 from fabctl.stream.link import POLL_S, Link
 from fabctl.stream.port import Port
 from fabctl.stream.protocol import Connection, Event, Fault
@@ -21,7 +22,6 @@ from fabctl.stream.replies import (
     State,
     Status,
     Version,
-    grammar_of,
 )
 from fabctl.stream.turns import bytes_within
 

@@ -18,20 +18,8 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from fabctl.errors import FabctlError
-from fabctl.stream.replies import (
-    GRBL,
-    OK,
-    Alarm,
-    Banner,
-    Error,
-    Grammar,
-    Ok,
-    Reply,
-    State,
-    Status,
-    Unknown,
-    parse_reply,
-)
+from fabctl.stream.grammar import GRBL, Grammar, parse_reply
+from fabctl.stream.replies import OK, Alarm, Banner, Error, Ok, Reply, State, Status, Unknown
 from fabctl.stream.rules import ALWAYS, RULES, Realtime, needs_alone, takes
 
 REPLY_LIMIT_BYTES = 256

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fabctl.shop.dialect import Speech
 from fabctl.shop.firmware import firmware_names, load_firmware
+from fabctl.stream.grammar import GRBL, grammar_of, parse_reply
 from fabctl.stream.replies import (
-    GRBL,
     Banner,
     BuildOptions,
     Note,
@@ -22,8 +22,6 @@ from fabctl.stream.replies import (
     TextSetting,
     ToolLength,
     Unknown,
-    grammar_of,
-    parse_reply,
 )
 from fabctl.stream.rules import Realtime
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fabctl.stream.grammar import parse_reply
 from fabctl.stream.replies import (
     Alarm,
     Banner,
@@ -23,7 +24,6 @@ from fabctl.stream.replies import (
     ToolLength,
     Unknown,
     Version,
-    parse_reply,
 )
 
 SAID = [
