@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 QUICKEST_GROWS = 1.01
 """The quickest answer to a poll is forgotten by so much at each of the next."""
+LATE_S = 0.04
+"""Reports that were held up together come together, but for so much."""
 
 
 @dataclass
@@ -18,8 +20,8 @@ class Polls:
     last_s : float
         When the latest was sent, s.
     open : int
-        How many have no report yet. A report that was lost on the way leaves one open until the next poll
-        after a report: what has not come by then is not waited for.
+        How many have no report yet. One that was lost on the way leaves one open until the poll after the
+        next report: had it been only late, it would have come on the heels of that one.
     quickest_s : float
         How long a poll waits for its report, s: the quickest of late. Slower ones say how busy the
         controller is, or this host.
@@ -34,7 +36,7 @@ class Polls:
     >>> polls.answered(1.5)
     >>> polls.silent_s(1.6), polls.open, polls.quickest_s
     (0.0, 1, 0.5)
-    >>> polls.asked(1.6)
+    >>> polls.asked(2.1)
     >>> polls.open
     1
     """
@@ -43,17 +45,21 @@ class Polls:
     open: int = 0
     quickest_s: float = 0.0
     _since_s: float | None = None
+    _answered_s: float = -math.inf
 
     def asked(self, now_s: float) -> None:
         """Note that a poll was sent."""
         self.last_s = now_s
         if self._since_s is None:
-            self._since_s, self.open = now_s, 0
+            self._since_s = now_s
+            if now_s - self._answered_s > self.quickest_s + LATE_S:
+                self.open = 0
         self.open += 1
 
     def answered(self, now_s: float) -> None:
         """Note that a report came."""
         self.open = max(0, self.open - 1)
+        self._answered_s = now_s
         if self._since_s is not None:
             waited_s = now_s - self._since_s
             self.quickest_s = min(waited_s, QUICKEST_GROWS * self.quickest_s or waited_s)
