@@ -203,7 +203,8 @@ class Connection:
             When the link does not flow, they do not fit, or one of them is no mere move.
         """
         batch = b"\n".join(map(_text, moves)) + b"\n"
-        if not self.flows or len(batch) > self.room_bytes or not _MOVES.fullmatch(batch):
+        sound = _MOVES.fullmatch(batch) is not None and batch.count(b"\n") == len(moves)
+        if not self.flows or len(batch) > self.room_bytes or not sound:
             raise LocalProtocolError(
                 f"{batch!r} in state {self.state}, {self.in_flight_bytes} bytes in flight"
             )

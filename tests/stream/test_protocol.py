@@ -115,7 +115,8 @@ def test_an_ok_to_the_program_moves_a_counter_and_is_no_event():
 
 
 @pytest.mark.parametrize(
-    "text", [b"M3", b"G4P1", b"G10L20P1X0", b"G0.1", b"X1!", b"$H", b"X1\nX2$", b"x1", b"G1G92", b"X\xff"]
+    "text",
+    [b"M3", b"G4P1", b"G10L20P1X0", b"G0.1", b"X1!", b"$H", b"X1\nX2$", b"X1\nX2", b"x1", b"G1G92", b"X\xff"],
 )
 def test_what_does_more_than_move_never_goes_with_moves(text):
     link = woken("Run")
