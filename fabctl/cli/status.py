@@ -189,7 +189,9 @@ def _next(said: Statement, live: Live | None) -> dict[str, str]:
         return waits | {"next": said.advice}
     if live.get("pause"):
         return {"next": f"fabctl machine answer {name}, when the tool is in, or abort {name}"}
-    return {"next": f"it goes on: fabctl machine hold {name}, resume {name} or abort {name}"}
+    if said.state == "held":
+        return {"next": f"fabctl machine resume {name} goes on, abort {name} ends it"}
+    return {"next": f"it goes on: fabctl machine hold {name}, or abort {name}"}
 
 
 def where(port: str) -> str:

@@ -32,6 +32,11 @@ def test_a_kept_machine_is_told_with_and_without_a_run(kept):
             time.sleep(0.05)
         (row,) = json.loads(_status(kept, "told", "--json"))
         assert (row["state"], row["kept"]["run"]) == ("running", "told")
+        assert "it goes on: fabctl machine hold router-3018, or abort router-3018" in _status(kept, "told")
+        line.ask("hold")
+        while "state        held" not in (held := _status(kept, "told")):
+            time.sleep(0.05)
+        assert "fabctl machine resume router-3018 goes on, abort router-3018 ends it" in held
         line.ask("abort")
     thread.join(20)
     (row,) = json.loads(_status(kept, "told", "--json"))
